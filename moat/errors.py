@@ -1,0 +1,142 @@
+"""Every error that a caller can act on: the fact, the next step, and whether trying again can help."""
+
+from typing import ClassVar
+
+
+class MoatError(Exception):
+    """Base of every error a caller can act on; `detail` states the fact and `hint` the next step."""
+
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    title: ClassVar[str] = "Something went wrong inside Moat"
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, detail: str, hint: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint or self.default_hint
+
+    @classmethod
+    def code(cls) -> str:
+        """Name the error for machines, as `snake_case`."""
+        name = cls.__name__
+        return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+class InvalidRequest(MoatError):
+    """The request cannot be understood or breaks a bound."""
+
+    status = 422
+    title = "The request is not valid"
+
+
+class MalformedRequest(InvalidRequest):
+    """The request breaks its own wire format, or ended early."""
+
+    status = 400
+    title = "The request could not be read"
+
+
+class Unauthenticated(MoatError):
+    """No valid key or token came with the call."""
+
+    status = 401
+    title = "A valid key is needed"
+    default_hint = "Send 'Authorization: Bearer <key>'; an admin makes keys with 'moat key create'."
+
+
+class Forbidden(MoatError):
+    """The key is valid but may not do this."""
+
+    status = 403
+    title = "This key may not do that"
+    default_hint = "Use a key with the scope named above; an admin makes keys with 'moat key create'."
+
+
+class NotFound(MoatError):
+    """It does not exist, or not for this reader: nobody can tell which."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(MoatError):
+    """The thing exists already or is in a state that does not allow this."""
+
+    status = 409
+    title = "That conflicts with the present state"
+
+
+class TooLarge(MoatError):
+    """More bytes or characters than the setting allows."""
+
+    status = 413
+    title = "Too large"
+
+
+class UnsupportedMedia(MoatError):
+    """Moat has no reader for this kind of file."""
+
+    status = 415
+    title = "This kind of file is not supported"
+
+
+class StorageFull(MoatError):
+    """The disk is full; nothing of the request was kept."""
+
+    status = 507
+    retryable = True
+    title = "The disk is full"
+    default_hint = "Free space on the volume that holds the blobs, then send it again; nothing was half-kept."
+
+
+class Unavailable(MoatError):
+    """A part that this call needs does not answer."""
+
+    status = 503
+    retryable = True
+    title = "A part of Moat is not available"
+    default_hint = "Try again in a moment; 'moat doctor' says which part is down."
+
+
+class ParsingFailed(MoatError):
+    """The document cannot be read, and trying again will not help."""
+
+    status = 422
+    title = "The document could not be read"
+
+
+class ParserCrashed(MoatError):
+    """The parser's process died or broke a limit; it may be the document or the moment."""
+
+    retryable = True
+    title = "The parser stopped"
+
+
+class LostClaim(MoatError):
+    """Another worker holds the claim now: stop, and leave no trace."""
+
+    title = "The claim was lost"
+
+
+class ProviderError(MoatError):
+    """The model's provider refused, failed, or sent something that cannot be read."""
+
+    status = 502
+    title = "The model's provider failed"
+    default_hint = "Try again, or choose another model; 'moat doctor' shows what the provider answers."
+
+
+class ProviderTimeout(ProviderError):
+    """The provider did not answer inside the deadline."""
+
+    status = 504
+    title = "The model's provider did not answer in time"
+
+
+class UnpricedModel(MoatError):
+    """The model's price is unknown, so its cost could not be stated."""
+
+    status = 422
+    title = "This model has no known price"
+    default_hint = "Give input_usd_per_million and output_usd_per_million for it under [models] in moat.toml."

@@ -1,0 +1,218 @@
+"""The values that cross layers: frozen, typed, and free of any library's own types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+EVERYONE = "everyone"
+
+
+class DocumentState(StrEnum):
+    """What the newest version of a document is going through."""
+
+    QUEUED = "queued"
+    PARSING = "parsing"
+    EMBEDDING = "embedding"
+    READY = "ready"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
+    DELETING = "deleting"
+
+
+TERMINAL_STATES = frozenset(
+    {DocumentState.READY, DocumentState.FAILED, DocumentState.QUARANTINED, DocumentState.CANCELLED}
+)
+WORKING_STATES = frozenset({DocumentState.PARSING, DocumentState.EMBEDDING})
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks. `groups` never holds `everyone` or the user's own principal: access.py adds those."""
+
+    key_id: UUID | None
+    user: str
+    groups: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    corpora: frozenset[UUID] | None = None  # None: every corpus its groups may read
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.scopes
+
+
+ElementKind = Literal["title", "heading", "text", "list_item", "table", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One thing the parser found, in reading order. `page` is the page, slide or sheet, counted from 1."""
+
+    kind: ElementKind
+    text: str
+    page: int | None = None
+    level: int = 0  # of a heading, 1 is the highest
+    rows: tuple[tuple[str, ...], ...] = ()  # of a table; the first row is its header
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser made of a file. `title` is empty when the file states none."""
+
+    elements: tuple[Element, ...]
+    title: str = ""
+    pages: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpan:
+    """Canonical text [start, end) stands on this page."""
+
+    page: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalText:
+    """A version's text after cleaning, with its page map; every span is code-point offsets in `text`."""
+
+    text: str
+    title: str = ""
+    page_map: tuple[PageSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What is embedded and retrieved: `canonical.text[start:end] == text`."""
+
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    page: int | None
+    heading_path: tuple[str, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term weights by hashed term."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedChunk:
+    """A chunk with the vectors that find it."""
+
+    chunk: Chunk
+    dense: Vector
+    sparse: SparseVector
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk returned for a question, already checked against the catalog."""
+
+    passage_id: UUID
+    document_id: UUID
+    key: str
+    version: int
+    ordinal: int
+    title: str
+    corpus: str
+    page: int | None
+    span: tuple[int, int]
+    text: str
+    score: float
+    heading_path: tuple[str, ...] = ()
+    arms: Mapping[str, "ArmScore"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmScore:
+    """Where one retrieval arm ranked a passage (from 1), and its score there."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that stands verbatim in the canonical text at `span`."""
+
+    marker: int
+    document_id: UUID
+    title: str
+    corpus: str
+    page: int | None
+    span: tuple[int, int]
+    quote: str
+    score: float
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call as its provider counts them. `cached_input_tokens` are part of `input_tokens`."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    reported: bool = True
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt at a paid service, as its ledger row says it."""
+
+    kind: str
+    provider: str
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd: Decimal
+    usage: Literal["reported", "estimated"]
+    price_version: str
+    attempt: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost: the sum of its calls, each shown."""
+
+    total_usd: Decimal = Decimal(0)
+    saved_usd: Decimal = Decimal(0)
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question got."""
+
+    id: UUID
+    question: str
+    answer: str
+    abstained: bool
+    citations: tuple[Citation, ...]
+    cost: Cost
+    model: str
+    timings: Mapping[str, float]
+    created_at: datetime
+    note: str = ""

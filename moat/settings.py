@@ -1,0 +1,258 @@
+"""The sole reader of the environment: every setting, described, bounded, and refused when unknown."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from moat.errors import InvalidRequest
+
+PREFIX = "MOAT_"
+# Names that belong to the client and to the evaluation data; they are declared so that a typo in one is caught too.
+OUTSIDE_NAMES = {
+    "MOAT_SERVER": "address of the API that the command line talks to",
+    "MOAT_KEY": "key that the command line sends",
+    "MOAT_DATA": "folder with the evaluation sets",
+}
+
+PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Section(BaseModel):
+    """A group of settings that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(Section):
+    host: str = Field(
+        "127.0.0.1", description="Address the API binds; anything beyond loopback needs a proxy with TLS."
+    )
+    port: int = Field(8420, ge=0, le=65_535, description="Port of the API; 0 takes a free one.")
+    max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest body of any request but an upload.")
+    max_question_chars: int = Field(20_000, ge=100, description="Longest question accepted.")
+    public_url: str = Field("", description="Address people reach the API by, when it is not the one it binds.")
+
+
+class DatabaseSettings(Section):
+    url: str = Field("", description="SQLAlchemy URL of the catalog; empty means SQLite in the home.")
+    pool_size: int = Field(10, ge=1, le=200, description="Connections kept per process on PostgreSQL.")
+
+
+class BrokerSettings(Section):
+    url: str = Field("", description="Celery broker URL; empty means the Valkey that 'moat up' starts.")
+    visibility_timeout_s: PositiveSeconds = Field(
+        3600, description="When Redis hands an unacknowledged task out again."
+    )
+
+
+class QdrantSettings(Section):
+    url: str = Field("", description="Address of Qdrant; empty means the embedded one that 'moat up' starts.")
+    api_key: SecretStr = Field(SecretStr(""), description="Qdrant's API key.")
+    grpc_port: int = Field(6334, ge=1, le=65_535, description="Qdrant's gRPC port.")
+    prefer_grpc: bool = Field(True, description="Talk gRPC where the client can.")
+    timeout_s: PositiveSeconds = Field(30, description="Longest wait for one call.")
+
+
+class UploadSettings(Section):
+    max_file_bytes: int = Field(200_000_000, ge=1, description="Largest file accepted.")
+    max_files: int = Field(500, ge=1, le=10_000, description="Most files in one call.")
+
+
+class SandboxSettings(Section):
+    memory_bytes: int = Field(2_000_000_000, ge=200_000_000, description="Address space of one parsing child.")
+    cpu_s: int = Field(120, ge=1, description="CPU seconds one document may take.")
+    wall_s: PositiveSeconds = Field(180, description="Seconds one document may take by the clock.")
+    max_output_bytes: int = Field(100_000_000, ge=1_000, description="Most that a parser may hand back.")
+    max_expansion: int = Field(200, ge=2, description="Most that an archive (docx, xlsx, ...) may grow when unpacked.")
+    documents_per_child: int = Field(50, ge=1, description="Documents after which a warm child is replaced.")
+    idle_s: PositiveSeconds = Field(20, description="Idle seconds after which a warm child is let go.")
+
+
+class WorkerSettings(Section):
+    concurrency: int = Field(2, ge=1, le=64, description="Documents in work at once in one worker.")
+    name: str = Field(
+        "", description="Node name; a restarted worker of the same name takes back its own claims at once."
+    )
+    lease_s: PositiveSeconds = Field(60, description="How long a claim holds without a sign of life.")
+    sweep_s: PositiveSeconds = Field(5, description="Seconds between two sweeps for lost work.")
+    max_attempts: int = Field(10, ge=1, description="Claims of one document that may die before it is quarantined.")
+    max_failures: int = Field(3, ge=1, description="Parser crashes of one document before it is quarantined.")
+    retry_base_s: PositiveSeconds = Field(
+        2, description="First wait before a transient error is tried again; it doubles."
+    )
+
+
+class EmbedderSettings(Section):
+    default: str = Field("all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model or a folder.")
+    batch_size: int = Field(16, ge=1, le=512, description="Chunks in one forward pass.")
+    threads: int = Field(0, ge=0, le=256, description="Threads of the embedder; 0 leaves it to torch.")
+
+
+class AnsweringSettings(Section):
+    model: str = Field(
+        "", description="Model that answers by default; empty: the first of [models], else 'extractive'."
+    )
+    candidates: int = Field(50, ge=1, le=500, description="Candidates each retrieval arm brings.")
+    passages: int = Field(8, ge=1, le=50, description="Passages packed for the model.")
+    context_tokens: int = Field(2_500, ge=100, description="Most tokens of passages in a prompt.")
+    min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
+    deadline_s: PositiveSeconds = Field(60, description="Longest a whole answer may take.")
+    drain_s: PositiveSeconds = Field(5, description="How long a stream is read on for its bill after the client left.")
+
+
+class ReindexSettings(Section):
+    grace_s: float = Field(86_400, ge=0, description="How long the old generation stays for rollback.")
+
+
+class WidgetSettings(Section):
+    session_s: PositiveSeconds = Field(600, description="How long a widget's session lives.")
+
+
+class ProviderSettings(Section):
+    """A server that speaks OpenAI's chat protocol."""
+
+    base_url: str = Field("https://api.openai.com/v1", description="Address up to and including /v1.")
+    api_key: SecretStr = Field(SecretStr(""), description="The key the provider wants.")
+    priced_as: str = Field("", description="Provider id in the price list; empty means the provider's own name.")
+    free: bool = Field(False, description="A server of your own: its calls cost nothing.")
+    max_retries: int = Field(2, ge=0, le=10, description="Attempts after the first at a retryable error.")
+
+
+class ModelSettings(Section):
+    """What is known of one model, named `provider/model`."""
+
+    context_window: int = Field(128_000, ge=512, description="Tokens the model can read.")
+    max_output_tokens: int = Field(800, ge=16, description="Most tokens of one answer.")
+    input_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, input.")
+    cached_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, cached input.")
+    output_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, output.")
+
+
+class PipelineSettings(Section):
+    """How a corpus's documents become chunks; part of a generation's fingerprint."""
+
+    embedder: str = Field(
+        "all-MiniLM-L6-v2", min_length=1, description="Package's model, or a sentence-transformers folder."
+    )
+    chunk_tokens: int = Field(
+        256, ge=32, le=8192, description="Most word pieces in a chunk, within the embedder's window."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, from MOAT_* and `moat.toml` in the home."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    home: Path = Field(Path("~/.local/share/moat"), description="Folder of the embedded platform.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line logged.")
+    blobs: str = Field("", description="Folder of originals and parsed elements; empty means the home's.")
+    api: ApiSettings = ApiSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    broker: BrokerSettings = BrokerSettings()
+    qdrant: QdrantSettings = QdrantSettings()
+    upload: UploadSettings = UploadSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    worker: WorkerSettings = WorkerSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    answering: AnsweringSettings = AnsweringSettings()
+    reindex: ReindexSettings = ReindexSettings()
+    widget: WidgetSettings = WidgetSettings()
+    providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
+    models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
+
+    @property
+    def home_folder(self) -> Path:
+        return self.home.expanduser().resolve()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.home_folder / 'catalog.db'}"
+
+    @property
+    def blobs_folder(self) -> Path:
+        return Path(self.blobs).expanduser() if self.blobs else self.home_folder / "blobs"
+
+    @property
+    def default_model(self) -> str:
+        return self.answering.model or next(iter(self.models), "extractive")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = Path(os.environ.get("MOAT_HOME") or "~/.local/share/moat").expanduser()
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "moat.toml")
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
+        """Read the settings, or raise `InvalidRequest` naming the wrong one and the nearest right one."""
+        _refuse_unknown_names(os.environ if environment is None else environment)
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise InvalidRequest(
+                _explain(error), "Correct the setting; 'moat doctor --settings' lists them all."
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidRequest(f"moat.toml cannot be read: {error}", "Correct the line named above.") from error
+
+
+def known_names() -> dict[str, str]:
+    """List every environment name with its description; a map's entries are written with NAME."""
+    return dict(_names(Settings, PREFIX)) | OUTSIDE_NAMES
+
+
+def _names(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, info in model.model_fields.items():
+        path = prefix + name.upper()
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += _names(inner, f"{path}__")
+        else:
+            found.append((path, info.description or ""))
+    found += [
+        (f"{PREFIX}PROVIDERS__NAME__{n.upper()}", f.description or "") for n, f in ProviderSettings.model_fields.items()
+    ] * (model is Settings)
+    return found
+
+
+def _refuse_unknown_names(environment: Mapping[str, str]) -> None:
+    known = known_names()
+    sections = {name.rsplit("__", 1)[0] for name in known if "__" in name}
+    for name in environment:
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known or upper in sections:
+            continue
+        if upper.startswith(("MOAT_PROVIDERS__", "MOAT_MODELS__")):
+            continue  # the map's keys are free; pydantic checks what stands below them
+        nearest = get_close_matches(upper, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {nearest[0]}?" if nearest else "'moat doctor --settings' lists every name."
+        raise InvalidRequest(f"{name} is not a setting of Moat.", hint)
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        place = ".".join(str(p) for p in problem["loc"])
+        parts.append(f"{place}: {problem['msg']}")
+    return "Settings are not valid: " + "; ".join(parts)
