@@ -1,0 +1,67 @@
+"""Searches: Qdrant's query, prefetches and fusion in Edge's words."""
+
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import grpc as pb
+
+from services.edge.filters import edge_filter
+from services.edge.refusal import Unsupported, only
+from services.edge.wire import edge_vector, payload_choice, vector_choice
+
+# Qdrant's own defaults, for requests that leave them out.
+LIMIT = 10
+RRF_K = 2
+
+
+def query_request(query: pb.QueryPoints) -> edge.QueryRequest:
+    """Read one search of one collection."""
+    only(
+        query,
+        *("collection_name", "prefetch", "query", "using", "filter", "params"),
+        *("score_threshold", "limit", "offset", "with_vectors", "with_payload"),
+    )
+    _check_params(query.params)
+    return edge.QueryRequest(
+        limit=query.limit if query.HasField("limit") else LIMIT,
+        offset=query.offset,
+        query=_scoring(query) if query.HasField("query") else None,
+        prefetches=[_prefetch(inner) for inner in query.prefetch] or None,
+        with_vector=vector_choice(query.with_vectors),
+        with_payload=payload_choice(query.with_payload),
+        filter=edge_filter(query.filter),
+        score_threshold=query.score_threshold if query.HasField("score_threshold") else None,
+    )
+
+
+def _prefetch(inner: pb.PrefetchQuery) -> edge.Prefetch:
+    only(inner, "prefetch", "query", "using", "filter", "params", "score_threshold", "limit")
+    _check_params(inner.params)
+    return edge.Prefetch(
+        limit=inner.limit if inner.HasField("limit") else LIMIT,
+        query=_scoring(inner) if inner.HasField("query") else None,
+        prefetches=[_prefetch(deeper) for deeper in inner.prefetch] or None,
+        filter=edge_filter(inner.filter),
+        score_threshold=inner.score_threshold if inner.HasField("score_threshold") else None,
+    )
+
+
+def _check_params(params: pb.SearchParams) -> None:
+    # Without HNSW every search is exact, so these two are honoured by doing nothing.
+    only(params, "hnsw_ef", "exact")
+
+
+def _scoring(asked: pb.QueryPoints | pb.PrefetchQuery) -> Any:
+    query = asked.query
+    match query.WhichOneof("variant"):
+        case "nearest":
+            vector = edge_vector(query.nearest, query.nearest.WhichOneof("variant"))
+            return edge.Query.Nearest(vector, using=asked.using or None)
+        case "rrf":
+            return edge.Fusion.Rrf(query.rrf.k if query.rrf.HasField("k") else RRF_K, list(query.rrf.weights) or None)
+        case "fusion" if query.fusion == pb.Fusion.RRF:
+            return edge.Fusion.Rrf(RRF_K)
+        case "fusion":
+            return edge.Fusion.Dbsf()
+        case other:
+            raise Unsupported(f"Query.{other} is not served by the embedded Qdrant.")
