@@ -1,0 +1,193 @@
+"""From a key or a token to a Reader, and from a Reader to the one rule of what it may see."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, select, true
+from sqlalchemy.orm import Session
+
+from moat.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from moat.records import EVERYONE, DocumentState, Reader
+from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, Widget, WidgetSession, utc_now
+
+KEY_PREFIX = "moat_"
+TOKEN_PREFIX = "mws_"  # noqa: S105 (a prefix, not a secret)
+SCOPES = ("read", "ask", "upload", "admin")
+_LAST_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a Reader may see; None means everything. Both the vectors and SQL apply this and nothing else."""
+
+    principals: tuple[str, ...] | None
+
+    def documents(self) -> ColumnElement[bool]:
+        """SQL: the row of `documents` is live and readable, and so is its corpus."""
+        live = Document.state != DocumentState.DELETING
+        if self.principals is None:
+            return live
+        granted = exists().where(
+            DocumentAccess.document_id == Document.id, DocumentAccess.principal.in_(self.principals)
+        )
+        return and_(live, granted, Document.corpus_id.in_(self._readable_corpora()))
+
+    def corpora(self) -> ColumnElement[bool]:
+        """SQL: the row of `corpora` is readable."""
+        return true() if self.principals is None else Corpus.id.in_(self._readable_corpora())
+
+    def _readable_corpora(self) -> Select[UUID]:
+        return select(CorpusAccess.corpus_id).where(CorpusAccess.principal.in_(self.principals or ()))
+
+
+def rule(reader: Reader) -> Rule:
+    """Turn a Reader into the one rule that every query, list, count and filter applies."""
+    if reader.is_admin:
+        return Rule(None)
+    return Rule((EVERYONE, user_principal(reader.user), *sorted(reader.groups)))
+
+
+def user_principal(user: str) -> str:
+    """Name a single user as a principal of access lists."""
+    return f"user:{user}"
+
+
+def require(reader: Reader, scope: str) -> None:
+    """Refuse a reader whose key lacks the scope; `admin` includes the others."""
+    if scope not in reader.scopes and not reader.is_admin:
+        raise Forbidden(f"This key lacks the scope '{scope}'.")
+
+
+def check_principals(access: Iterable[str]) -> tuple[str, ...]:
+    """Normalise an access list, refusing empty and overlong names."""
+    names = tuple(dict.fromkeys(name.strip() for name in access))
+    for name in names:
+        if not name or len(name) > 200 or any(ord(c) < 32 for c in name):
+            raise InvalidRequest(
+                f"{name[:50]!r} is not a group name.", "Use 1 to 200 printable characters, or 'everyone'."
+            )
+    return names
+
+
+def readable_corpora(session: Session, reader: Reader) -> list[Corpus]:
+    """List the corpora this reader may read, by name."""
+    statement = select(Corpus).where(rule(reader).corpora()).order_by(Corpus.name)
+    return list(session.scalars(_within_key(statement, reader)))
+
+
+def find_corpus(session: Session, reader: Reader, name_or_id: str) -> Corpus:
+    """Find a corpus by id or name, or raise NotFound as if an unreadable one did not exist."""
+    statement = select(Corpus).where(rule(reader).corpora())
+    wanted = _as_uuid(name_or_id)
+    statement = statement.where(Corpus.id == wanted if wanted else Corpus.name == name_or_id)
+    corpus = session.scalar(_within_key(statement, reader))
+    if corpus is None:
+        raise NotFound(f"There is no corpus {name_or_id[:100]!r}.", "GET /v1/corpora lists the ones you may read.")
+    return corpus
+
+
+def find_document(session: Session, reader: Reader, document_id: UUID) -> Document:
+    """Find a readable, live document, or raise NotFound as if it did not exist."""
+    statement = select(Document).where(Document.id == document_id, rule(reader).documents())
+    if reader.corpora is not None:
+        statement = statement.where(Document.corpus_id.in_(reader.corpora))
+    document = session.scalar(statement)
+    if document is None:
+        raise NotFound(
+            f"There is no document {document_id}.", "GET /v1/corpora/{corpus}/documents lists the ones you may read."
+        )
+    return document
+
+
+def _within_key(statement: Select[Corpus], reader: Reader) -> Select[Corpus]:
+    return statement if reader.corpora is None else statement.where(Corpus.id.in_(reader.corpora))
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def digest(secret: str) -> bytes:
+    """Hash a key or token for storage; they carry 256 random bits, so no slow hash is needed."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def create_key(
+    session: Session,
+    *,
+    name: str,
+    user: str,
+    groups: Iterable[str] = (),
+    scopes: Iterable[str] = ("read", "ask"),
+    corpora: Iterable[UUID] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return its row with the key itself, which cannot be read again."""
+    wrong = sorted(set(scopes) - set(SCOPES))
+    if wrong:
+        raise InvalidRequest(f"There is no scope {wrong[0]!r}.", f"Scopes are {', '.join(SCOPES)}.")
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey(
+        name=name,
+        prefix=secret[: len(KEY_PREFIX) + 6],
+        sha256=digest(secret),
+        user=user,
+        groups=list(check_principals(groups)),
+        scopes=sorted(set(scopes)),
+        corpora=None if corpora is None else [str(c) for c in corpora],
+        expires_at=expires_at,
+    )
+    session.add(row)
+    return row, secret
+
+
+def authenticate(session: Session, secret: str, origin: str | None = None) -> Reader:
+    """Turn a key or a widget session's token into a Reader, or raise Unauthenticated."""
+    if secret.startswith(TOKEN_PREFIX):
+        return _widget_reader(session, secret, origin)
+    row = session.scalar(select(ApiKey).where(ApiKey.sha256 == digest(secret)))
+    now = utc_now()
+    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise Unauthenticated("The key is not valid, has expired or was revoked.")
+    return Reader(
+        key_id=row.id,
+        user=row.user,
+        groups=frozenset(row.groups),
+        scopes=frozenset(row.scopes),
+        corpora=None if row.corpora is None else frozenset(UUID(c) for c in row.corpora),
+    )
+
+
+def note_use(session: Session, key_id: UUID) -> None:
+    """Remember, at most once a minute, that a key was used."""
+    row = session.get(ApiKey, key_id)
+    now = utc_now()
+    if row is not None and (row.last_used_at is None or now - row.last_used_at > _LAST_USED_EVERY):
+        row.last_used_at = now
+
+
+def _widget_reader(session: Session, token: str, origin: str | None) -> Reader:
+    found = session.execute(
+        select(WidgetSession, Widget)
+        .join(Widget, Widget.id == WidgetSession.widget_id)
+        .where(WidgetSession.sha256 == digest(token), WidgetSession.expires_at > utc_now())
+    ).first()
+    if found is None or (origin or "") != found.WidgetSession.origin:
+        raise Unauthenticated(
+            "The widget's session is not valid here or has ended.", "The widget asks for a new one by itself."
+        )
+    widget = found.Widget
+    return Reader(
+        key_id=None,
+        user=found.WidgetSession.user,
+        groups=frozenset(widget.groups),
+        scopes=frozenset({"read", "ask"}),
+        corpora=None if widget.corpora is None else frozenset(UUID(c) for c in widget.corpora),
+    )

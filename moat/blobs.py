@@ -1,0 +1,182 @@
+"""Originals and parsed elements, by the hash of their content."""
+
+import errno
+import gzip
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import uuid4
+
+from moat.errors import NotFound, StorageFull
+
+
+class Blobs(Protocol):
+    """Durable bytes by name: what `put` and `seal` return is on disk."""
+
+    def stage(self) -> "Staged":
+        """Open a new blob to write piece by piece; it exists only once sealed."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Store `data`, compressed, under `name`."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Read what `put` stored, or raise NotFound."""
+        ...
+
+    @contextmanager
+    def local_file(self, name: str) -> Iterator[Path]:
+        """Give a staged blob as a file on this machine."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; one that is gone already is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A stored original."""
+
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        return original_name(self.sha256)
+
+
+def original_name(sha256: str) -> str:
+    """Name the blob of an original file."""
+    return f"originals/{sha256}"
+
+
+class Staged:
+    """A blob being written; leaving its context unsealed removes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.path = folder / "staging" / uuid4().hex
+        self._hash = hashlib.sha256()
+        self.size = 0
+        with _disk_errors():
+            self._file = self.path.open("xb")
+
+    def write(self, data: bytes) -> None:
+        with _disk_errors():
+            self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def flush(self) -> None:
+        with _disk_errors():
+            self._file.flush()
+
+    def seal(self) -> Sealed:
+        """Sync the bytes and their folder, and give the blob its name."""
+        sealed = Sealed(self._hash.hexdigest(), self.size)
+        target = _path(self._folder, sealed.name)
+        with _disk_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            _make_folder(target.parent)
+            self.path.replace(target)
+            _sync_folder(target.parent)
+        return sealed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        except OSError:  # a full disk fails the flush inside close; the file goes anyway
+            os.close(self._file.fileno())
+        finally:
+            self.path.unlink(missing_ok=True)
+
+
+class FolderBlobs:
+    """Blobs in a folder of this machine or of a shared volume."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        _make_folder(folder / "staging")
+
+    def stage(self) -> Staged:
+        return Staged(self._folder)
+
+    def put(self, name: str, data: bytes) -> None:
+        target = _path(self._folder, name)
+        temporary = self._folder / "staging" / uuid4().hex
+        try:
+            with _disk_errors():
+                with temporary.open("xb") as file:
+                    file.write(gzip.compress(data, compresslevel=5, mtime=0))
+                    file.flush()
+                    os.fsync(file.fileno())
+                _make_folder(target.parent)
+                temporary.replace(target)
+                _sync_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def get(self, name: str) -> bytes:
+        try:
+            return gzip.decompress(_path(self._folder, name).read_bytes())
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"The blob {name} is missing.", "Restore the blobs from a backup, or upload the file again."
+            ) from error
+
+    @contextmanager
+    def local_file(self, name: str) -> Iterator[Path]:
+        path = _path(self._folder, name)
+        if not path.is_file():
+            raise NotFound(f"The blob {name} is missing.", "Restore the blobs from a backup, or upload the file again.")
+        yield path
+
+    def delete(self, name: str) -> None:
+        _path(self._folder, name).unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Tell how much room the volume has left."""
+        return shutil.disk_usage(self._folder).free
+
+
+def _path(folder: Path, name: str) -> Path:
+    kind, _, rest = name.partition("/")
+    return folder / kind / rest[:2] / rest
+
+
+def _make_folder(folder: Path) -> None:
+    with _disk_errors():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("The disk that holds the blobs is full.") from error
+        raise

@@ -1,0 +1,119 @@
+"""Task names, and their way from the outbox to the broker."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from celery import Celery
+from kombu.exceptions import KombuError, OperationalError
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from moat.database import Database
+from moat.errors import Unavailable
+from moat.settings import Settings
+from moat.tables import Indexing, Outbox, utc_now
+
+log = logging.getLogger(__name__)
+
+INGEST_DOCUMENT = "moat.ingest_document"
+FORGET_DOCUMENT = "moat.forget_document"
+ADVANCE_REINDEX = "moat.advance_reindex"
+SWEEP = "moat.sweep"
+
+INGEST, REINDEX, UPKEEP = QUEUES = ("ingest", "reindex", "upkeep")
+_BATCH = 200
+_TAKEN_FOR = timedelta(seconds=30)
+
+
+def enqueue(session: Session, task: str, argument: UUID, *, queue: str, delay: timedelta = timedelta(0)) -> None:
+    """Ask for a task in the same commit that makes it necessary."""
+    session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=utc_now() + delay))
+
+
+def celery_app(settings: Settings) -> Celery:
+    """Make the Celery application that API and workers share."""
+    app = Celery("moat", broker=settings.broker.url)
+    app.conf.update(
+        task_acks_late=True,
+        # A task whose worker was killed comes back through the catalog's leases, not through the broker.
+        task_reject_on_worker_lost=False,
+        worker_prefetch_multiplier=1,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue=INGEST,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=5,
+        broker_transport_options={
+            "visibility_timeout": settings.broker.visibility_timeout_s,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+        },
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        timezone="UTC",
+    )
+    return app
+
+
+class Publisher:
+    """Moves due tasks from the outbox to the broker; a crash on the way sends one twice, never not at all."""
+
+    def __init__(self, database: Database, app: Celery) -> None:
+        self._database = database
+        self._app = app
+
+    def publish_due(self) -> int:
+        """Publish everything that is due; raises Unavailable when the broker does not answer."""
+        total = 0
+        while batch := self._take():
+            sent = self._send(batch)
+            total += sent
+            if len(batch) < _BATCH:
+                break
+        return total
+
+    def waiting(self, queue: str) -> int:
+        """Count the messages that wait in a queue of the broker."""
+        try:
+            with self._app.connection_for_read() as connection:
+                channel = connection.default_channel
+                return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+        except (OperationalError, KombuError, OSError) as error:
+            raise Unavailable(f"The broker does not answer: {error}") from error
+
+    def _take(self) -> Sequence[Outbox]:
+        now = utc_now()
+        with self._database.transaction() as session:
+            due = session.scalars(
+                select(Outbox)
+                .where(Outbox.available_at <= now, or_(Outbox.taken_until.is_(None), Outbox.taken_until < now))
+                .order_by(Outbox.available_at)
+                .limit(_BATCH)
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row in due:
+                row.taken_until = now + _TAKEN_FOR
+        return due
+
+    def _send(self, batch: Sequence[Outbox]) -> int:
+        sent: list[Outbox] = []
+        try:
+            for row in batch:
+                self._app.send_task(row.task, args=row.arguments, queue=row.queue, task_id=str(row.id), retry=False)
+                sent.append(row)
+        except (OperationalError, KombuError, OSError) as error:
+            raise Unavailable(f"The broker does not answer: {error}") from error
+        finally:
+            self._mark(sent, [row for row in batch if row not in sent])
+        return len(sent)
+
+    def _mark(self, sent: Sequence[Outbox], unsent: Sequence[Outbox]) -> None:
+        indexings = [UUID(row.arguments[0]) for row in sent if row.task == INGEST_DOCUMENT]
+        with self._database.transaction() as session:
+            session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
+            session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
+            session.execute(update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=utc_now()))

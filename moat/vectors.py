@@ -1,0 +1,296 @@
+"""Every call to Qdrant, embedded or not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import grpc
+import httpx
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
+
+from moat.access import Rule
+from moat.errors import Unavailable
+from moat.records import ArmScore, EmbeddedChunk, SparseVector, Vector
+from moat.settings import Settings
+
+DENSE, SPARSE = "dense", "sparse"
+Arm = Literal["dense", "sparse"]
+ARMS: tuple[Arm, ...] = ("dense", "sparse")
+# A bigger batch holds the embedded engine's lock so long that questions wait for it.
+UPSERT_POINTS = 64
+SCROLL_POINTS = 2_000
+RRF_K = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A point as Qdrant returned it; whether it may be shown is the catalog's to say."""
+
+    id: UUID
+    score: float
+    document_id: UUID
+    version: int
+    ordinal: int
+    page: int | None
+    span: tuple[int, int]
+    text: str
+    heading_path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One question's hits in one collection: fused, and where each arm ranked every point."""
+
+    fused: tuple[Hit, ...]
+    arms: Mapping[str, Mapping[UUID, ArmScore]]
+
+
+def point_id(generation_id: UUID, document_id: UUID, version: int, ordinal: int) -> UUID:
+    """Name a point so that doing the work again changes nothing."""
+    return uuid5(generation_id, f"{document_id}/{version}/{ordinal}")
+
+
+class Vectors:
+    """The collections of all generations."""
+
+    def __init__(self, client: QdrantClient) -> None:
+        self._client = client
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Vectors":
+        qdrant = settings.qdrant
+        return cls(
+            QdrantClient(
+                url=qdrant.url,
+                api_key=qdrant.api_key.get_secret_value() or None,
+                grpc_port=qdrant.grpc_port,
+                prefer_grpc=qdrant.prefer_grpc,
+                timeout=int(qdrant.timeout_s),
+                check_compatibility=False,
+            )
+        )
+
+    def check(self) -> None:
+        """Raise Unavailable when Qdrant does not answer."""
+        with _translated():
+            self._client.get_collections()
+
+    def create(self, collection: str, dimension: int) -> None:
+        """Make a generation's collection; one that exists already is kept."""
+        with _translated():
+            if self._client.collection_exists(collection):
+                return
+            self._client.create_collection(
+                collection,
+                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            )
+            for name in ("document_id", "access"):
+                self._client.create_payload_index(collection, name, models.PayloadSchemaType.KEYWORD)
+            self._client.create_payload_index(collection, "version", models.PayloadSchemaType.INTEGER)
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection; one that is gone already is fine."""
+        with _translated():
+            if self._client.collection_exists(collection):
+                self._client.delete_collection(collection)
+
+    def collections(self) -> list[str]:
+        """Name every collection there is."""
+        with _translated():
+            return [c.name for c in self._client.get_collections().collections]
+
+    def upsert(
+        self,
+        collection: str,
+        generation_id: UUID,
+        document_id: UUID,
+        version: int,
+        access: Sequence[str],
+        chunks: Sequence[EmbeddedChunk],
+    ) -> None:
+        """Write a document's chunks; the same chunks written again change nothing."""
+        common = {"document_id": str(document_id), "version": version, "access": list(access)}
+        points = [_point(point_id(generation_id, document_id, version, c.chunk.ordinal), common, c) for c in chunks]
+        with _translated():
+            for start in range(0, len(points), UPSERT_POINTS):
+                self._client.upsert(collection, points[start : start + UPSERT_POINTS], wait=True)
+
+    def delete_version(self, collection: str, document_id: UUID, version: int) -> None:
+        """Remove one version's points."""
+        self._delete(collection, _document(document_id), _equals("version", version))
+
+    def delete_versions_below(self, collection: str, document_id: UUID, version: int) -> None:
+        """Remove the points of every version older than this one."""
+        older = models.FieldCondition(key="version", range=models.Range(lt=version))
+        self._delete(collection, _document(document_id), older)
+
+    def delete_ordinals_from(self, collection: str, document_id: UUID, version: int, ordinal: int) -> None:
+        """Remove a version's points from this ordinal on."""
+        beyond = models.FieldCondition(key="ordinal", range=models.Range(gte=ordinal))
+        self._delete(collection, _document(document_id), _equals("version", version), beyond)
+
+    def delete_document(self, collection: str, document_id: UUID) -> None:
+        """Remove every point of a document."""
+        self._delete(collection, _document(document_id))
+
+    def delete_points(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Remove points by id."""
+        with _translated():
+            self._client.delete(collection, models.PointIdsList(points=[str(i) for i in ids]), wait=True)
+
+    def set_access(self, collection: str, document_id: UUID, access: Sequence[str]) -> None:
+        """Say who may read a document, without touching its vectors."""
+        with _translated():
+            self._client.set_payload(
+                collection, {"access": list(access)}, points=models.Filter(must=[_document(document_id)]), wait=True
+            )
+
+    def ids(self, collection: str) -> Iterator[UUID]:
+        """List the id of every point."""
+        offset: Any = None
+        while True:
+            with _translated():
+                records, offset = self._client.scroll(
+                    collection, limit=SCROLL_POINTS, offset=offset, with_payload=False, with_vectors=False
+                )
+            yield from (UUID(str(record.id)) for record in records)
+            if offset is None:
+                return
+
+    def count(self, collection: str) -> int:
+        """Count the points."""
+        with _translated():
+            return self._client.count(collection, exact=True).count
+
+    def point_alias(self, alias: str, collection: str) -> None:
+        """Make the alias name this collection, in one step."""
+        create = models.CreateAliasOperation(
+            create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
+        )
+        with _translated():
+            self._client.update_collection_aliases([create])
+
+    def delete_alias(self, alias: str) -> None:
+        """Remove an alias; one that is gone already is fine."""
+        with _translated():
+            present = {a.alias_name for a in self._client.get_aliases().aliases}
+            if alias in present:
+                delete = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
+                self._client.update_collection_aliases([delete])
+
+    def aliases(self) -> dict[str, str]:
+        """Map each alias to the collection it names."""
+        with _translated():
+            return {a.alias_name: a.collection_name for a in self._client.get_aliases().aliases}
+
+    def search(
+        self,
+        collection: str,
+        dense: Vector,
+        sparse: SparseVector,
+        rule: Rule,
+        *,
+        limit: int,
+        candidates: int,
+        arms: Sequence[Arm] = ARMS,
+    ) -> Hits:
+        """Ask once: every arm and their fusion in one request, the access filter inside each of them."""
+        readable = _filter(rule)
+        query = {
+            DENSE: dense.tolist(),
+            SPARSE: models.SparseVector(indices=list(sparse.indices), values=list(sparse.values)),
+        }
+        used = [arm for arm in arms if arm == DENSE or sparse.indices]
+        singles = [
+            models.QueryRequest(
+                query=query[arm], using=arm, filter=readable, limit=candidates, with_payload=len(used) == 1
+            )
+            for arm in used
+        ]
+        fusion = models.QueryRequest(
+            prefetch=[models.Prefetch(query=query[arm], using=arm, filter=readable, limit=candidates) for arm in used],
+            query=models.RrfQuery(rrf=models.Rrf(k=RRF_K)),
+            filter=readable,
+            limit=limit,
+            with_payload=True,
+        )
+        if not used:
+            return Hits((), {})
+        requests = singles if len(used) == 1 else [fusion, *singles]
+        with _translated():
+            responses = [r.points for r in self._client.query_batch_points(collection, requests)]
+        ranked = responses if len(used) == 1 else responses[1:]
+        positions: dict[str, dict[UUID, ArmScore]] = {
+            arm: {UUID(str(p.id)): ArmScore(rank, p.score) for rank, p in enumerate(points, 1)}
+            for arm, points in zip(used, ranked, strict=True)
+        }
+        return Hits(tuple(_hit(point) for point in responses[0][:limit]), positions)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _delete(self, collection: str, *conditions: models.FieldCondition) -> None:
+        selector = models.FilterSelector(filter=models.Filter(must=list(conditions)))
+        with _translated():
+            self._client.delete(collection, selector, wait=True)
+
+
+def _filter(rule: Rule) -> models.Filter | None:
+    if rule.principals is None:
+        return None
+    return models.Filter(must=[models.FieldCondition(key="access", match=models.MatchAny(any=list(rule.principals)))])
+
+
+def _document(document_id: UUID) -> models.FieldCondition:
+    return _equals("document_id", str(document_id))
+
+
+def _equals(key: str, value: str | int) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> models.PointStruct:
+    chunk = embedded.chunk
+    return models.PointStruct(
+        id=str(id_),
+        vector={
+            DENSE: embedded.dense.tolist(),
+            SPARSE: models.SparseVector(indices=list(embedded.sparse.indices), values=list(embedded.sparse.values)),
+        },
+        payload={
+            **common,
+            "ordinal": chunk.ordinal,
+            "page": chunk.page,
+            "span": [chunk.start, chunk.end],
+            "heading_path": list(chunk.heading_path),
+            "text": chunk.text,
+        },
+    )
+
+
+def _hit(point: models.ScoredPoint) -> Hit:
+    payload = point.payload or {}
+    start, end = payload["span"]
+    return Hit(
+        id=UUID(str(point.id)),
+        score=point.score,
+        document_id=UUID(payload["document_id"]),
+        version=payload["version"],
+        ordinal=payload["ordinal"],
+        page=payload.get("page"),
+        span=(start, end),
+        text=payload["text"],
+        heading_path=tuple(payload.get("heading_path") or ()),
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ApiException, ResponseHandlingException, grpc.RpcError, httpx.HTTPError) as error:
+        raise Unavailable(f"The vector store failed: {str(error)[:300]}") from error
