@@ -1,0 +1,106 @@
+"""The arms ask the API what they say they ask, and understand what it answers."""
+
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from evaluation.arms import api_arms
+from evaluation.client import HttpClient
+from evaluation.records import FoundPassage
+from moat.errors import Forbidden, InvalidRequest, MoatError, NotFound, Unauthenticated, Unavailable
+from tests.fakes.measured_moat import MeasuredMoat, answer, problem
+
+
+def test_each_arm_asks_for_its_own_retrieval_and_served_for_none() -> None:
+    moat = MeasuredMoat(found={"dense+sparse": {}, "dense": {}, "sparse": {}, "served": {}})
+    for arm in api_arms(HttpClient(moat.client()), ["hybrid", "dense", "sparse", "served"], corpora=["hr"], limit=7):
+        arm.search("Why?")
+    fixed = {"question": "Why?", "corpora": ["hr"], "limit": 7}
+    assert moat.requests == [
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense", "sparse"], "fusion": "rrf"}}),
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense"], "fusion": "rrf"}}),
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["sparse"], "fusion": "rrf"}}),
+        ("POST", "/v1/search", fixed),
+    ]
+
+
+def test_without_corpora_the_server_searches_all_that_the_key_may_read() -> None:
+    moat = MeasuredMoat(found={"served": {}})
+    api_arms(HttpClient(moat.client()), ["served"])[0].search("Why?")
+    assert moat.requests[0][2] == {"question": "Why?", "limit": 50}
+
+
+def test_passages_come_back_in_the_servers_order() -> None:
+    moat = MeasuredMoat(found={"dense": {"Why?": [("b.md", "because"), ("a.md", "so")]}})
+    (arm,) = api_arms(HttpClient(moat.client()), ["dense"])
+    assert arm.search("Why?") == (FoundPassage("b.md", "because", 1.0), FoundPassage("a.md", "so", 0.5))
+
+
+def test_answers_are_asked_of_the_served_arm_alone_which_is_added_last() -> None:
+    moat = MeasuredMoat(found={})
+    arms = api_arms(HttpClient(moat.client()), ["hybrid"], answers=True)
+    assert [(arm.name, arm.answer is not None) for arm in arms] == [("hybrid", False), ("served", True)]
+
+
+def test_a_citations_document_is_looked_up_once_for_its_key() -> None:
+    moat = MeasuredMoat(
+        found={},
+        answers={"Why?": answer("d1", "d2", "d1", cost_usd="0.0012")},
+        documents={"d1": "hr/leave.md", "d2": "hr/pay.md"},
+    )
+    (arm,) = api_arms(HttpClient(moat.client()), ["served"], corpora=["hr"], answers=True)
+    assert arm.answer is not None
+    for _time in range(2):
+        given = arm.answer("Why?")
+        assert given.cited_keys == ("hr/leave.md", "hr/pay.md")
+        assert (given.abstained, given.cost_usd, given.model) == (False, Decimal("0.0012"), "extractive")
+    assert [path for _method, path, _body in moat.requests] == [
+        "/v1/answers",
+        "/v1/documents/d1",
+        "/v1/documents/d2",
+        "/v1/answers",
+    ]
+    assert moat.requests[0][2] == {"question": "Why?", "corpora": ["hr"]}
+
+
+def test_an_unknown_arm_is_refused_with_the_list() -> None:
+    with pytest.raises(InvalidRequest, match="no arm bm25") as refused:
+        api_arms(HttpClient(MeasuredMoat(found={}).client()), ["hybrid", "bm25"])
+    assert "hybrid, dense, sparse, served" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Unauthenticated),
+        (403, Forbidden),
+        (404, NotFound),
+        (422, InvalidRequest),
+        (500, Unavailable),
+        (503, Unavailable),
+    ],
+)
+def test_the_servers_problems_keep_their_fact_and_hint(status: int, kind: type[MoatError]) -> None:
+    moat = MeasuredMoat(found={}, refuse={"Why?": problem(status, "It cannot be.", "Try that.")})
+    with pytest.raises(kind) as refused:
+        HttpClient(moat.client()).post("/v1/search", {"question": "Why?"})
+    assert refused.value.detail == f"POST /v1/search: {status}, It cannot be."
+    assert refused.value.hint == "Try that."
+
+
+def test_an_address_that_is_no_moat_is_named() -> None:
+    moat = MeasuredMoat(found={}, refuse={"Why?": httpx.Response(200, text="<html>hello</html>")})
+    with pytest.raises(InvalidRequest, match="not a JSON object"):
+        HttpClient(moat.client()).post("/v1/search", {"question": "Why?"})
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(refuse), base_url="http://moat.test") as http,
+        pytest.raises(Unavailable, match=r"http://moat\.test got no answer: ConnectError"),
+    ):
+        HttpClient(http).get("/v1/corpora")
