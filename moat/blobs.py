@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from moat.errors import NotFound, StorageFull
 
@@ -40,6 +40,10 @@ class Blobs(Protocol):
         """Remove a blob; one that is gone already is fine."""
         ...
 
+    def delete_original(self, sha256: str) -> None:
+        """Remove an original and everything that was parsed of it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
@@ -56,6 +60,16 @@ class Sealed:
 def original_name(sha256: str) -> str:
     """Name the blob of an original file."""
     return f"originals/{sha256}"
+
+
+def parsed_name(sha256: str, media_type: str, parser_version: str) -> str:
+    """Name the blob of what a parser found in an original: the same bytes read as another kind differ."""
+    return f"parsed/{sha256}.{media_type.replace('/', '-')}.{parser_version}"
+
+
+def text_name(indexing_id: UUID) -> str:
+    """Name the blob of the canonical text that an indexing's spans count in."""
+    return f"texts/{indexing_id.hex}"
 
 
 class Staged:
@@ -148,6 +162,12 @@ class FolderBlobs:
 
     def delete(self, name: str) -> None:
         _path(self._folder, name).unlink(missing_ok=True)
+
+    def delete_original(self, sha256: str) -> None:
+        """Remove an original and everything that was parsed of it."""
+        _path(self._folder, original_name(sha256)).unlink(missing_ok=True)
+        for parsed in (self._folder / "parsed" / sha256[:2]).glob(f"{sha256}.*"):
+            parsed.unlink(missing_ok=True)
 
     def free_bytes(self) -> int:
         """Tell how much room the volume has left."""

@@ -1,5 +1,6 @@
 """The catalog's engine, its transactions and its schema."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -43,6 +44,12 @@ class Database:
         """Read one consistent state."""
         with _translated(), Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    def lock(self, session: Session, name: str) -> None:
+        """Hold `name` until this transaction ends; SQLite's only writer holds every name already."""
+        if session.get_bind().dialect.name == "postgresql":
+            number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            session.execute(select(func.pg_advisory_xact_lock(number)))
 
     def migrate(self) -> None:
         """Bring the schema to this version's."""

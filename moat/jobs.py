@@ -18,6 +18,7 @@ from moat.tables import Indexing, Outbox, utc_now
 log = logging.getLogger(__name__)
 
 INGEST_DOCUMENT = "moat.ingest_document"
+TIDY_DOCUMENT = "moat.tidy_document"
 FORGET_DOCUMENT = "moat.forget_document"
 ADVANCE_REINDEX = "moat.advance_reindex"
 SWEEP = "moat.sweep"

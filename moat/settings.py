@@ -199,7 +199,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        home = Path(os.environ.get("MOAT_HOME") or "~/.local/share/moat").expanduser()
+        given = init_settings().get("home") or os.environ.get("MOAT_HOME") or "~/.local/share/moat"
+        home = Path(given).expanduser()
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "moat.toml")
 
     @classmethod

@@ -118,10 +118,12 @@ class Document(Table):
     serving_version: Mapped[int | None]
     state: Mapped[DocumentState] = mapped_column(String)
     uploaded_by: Mapped[str]
+    untidy_since: Mapped[datetime | None] = mapped_column(index=True)  # its points may not say what the catalog says
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
     __table_args__ = (
-        UniqueConstraint("corpus_id", "key"),
+        # Not unique: a key taken by a document that the uploader may not see must look free to them.
+        Index("documents_by_key", "corpus_id", "key"),
         Index("documents_by_corpus", "corpus_id", "created_at", "id"),
     )
 
@@ -146,8 +148,7 @@ class Version(Table):
     media_type: Mapped[str]
     title: Mapped[str] = mapped_column(default="")
     pages: Mapped[int | None]
-    parsed_blob: Mapped[str | None]
-    text_blob: Mapped[str | None]
+    access: Mapped[list[str] | None]  # who may read once this version serves; None leaves it as it was
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -207,7 +208,8 @@ class Forgetting(Table):
     __tablename__ = "forgettings"
     document_id: Mapped[UUID] = mapped_column(primary_key=True)
     collections: Mapped[list[str]]
-    blobs: Mapped[list[str]]
+    texts: Mapped[list[str]]
+    originals: Mapped[list[str]]  # sha256 of each; removed unless another document shares it
     not_before: Mapped[datetime]  # when the last claim on the document has surely ended
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

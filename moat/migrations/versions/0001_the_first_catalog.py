@@ -90,7 +90,8 @@ def upgrade() -> None:
         "forgettings",
         sa.Column("document_id", sa.Uuid(), nullable=False),
         sa.Column("collections", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("blobs", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("texts", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("originals", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("not_before", moat.tables.Utc(timezone=True), nullable=False),
         sa.Column("created_at", moat.tables.Utc(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("document_id"),
@@ -150,14 +151,16 @@ def upgrade() -> None:
         sa.Column("serving_version", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("uploaded_by", sa.String(), nullable=False),
+        sa.Column("untidy_since", moat.tables.Utc(timezone=True), nullable=True),
         sa.Column("created_at", moat.tables.Utc(timezone=True), nullable=False),
         sa.Column("updated_at", moat.tables.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["corpus_id"], ["corpora.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("corpus_id", "key"),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
         batch_op.create_index("documents_by_corpus", ["corpus_id", "created_at", "id"], unique=False)
+        batch_op.create_index("documents_by_key", ["corpus_id", "key"], unique=False)
+        batch_op.create_index(batch_op.f("ix_documents_untidy_since"), ["untidy_since"], unique=False)
 
     op.create_table(
         "feedback",
@@ -285,8 +288,7 @@ def upgrade() -> None:
         sa.Column("media_type", sa.String(), nullable=False),
         sa.Column("title", sa.String(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=True),
-        sa.Column("parsed_blob", sa.String(), nullable=True),
-        sa.Column("text_blob", sa.String(), nullable=True),
+        sa.Column("access", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", moat.tables.Utc(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("document_id", "number"),
@@ -325,6 +327,8 @@ def downgrade() -> None:
     op.drop_table("generations")
     op.drop_table("feedback")
     with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_documents_untidy_since"))
+        batch_op.drop_index("documents_by_key")
         batch_op.drop_index("documents_by_corpus")
 
     op.drop_table("documents")

@@ -1,0 +1,111 @@
+"""The worker's composition root: its parts, its Celery application, its clock."""
+
+import logging
+import socket
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from celery.beat import EmbeddedService
+from celery.signals import worker_ready, worker_shutting_down
+
+from ingest.sandbox import Sandbox
+from moat import jobs
+from moat.blobs import FolderBlobs
+from moat.database import Database
+from moat.embedder import Embedders
+from moat.settings import Settings
+from moat.telemetry import configure
+from moat.vectors import Vectors
+from workers.claims import Claims
+from workers.parts import EmbedderSource, Parts
+from workers.tasks import register
+
+log = logging.getLogger(__name__)
+
+
+def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | None = None) -> Parts:
+    """Build everything a worker needs from the settings."""
+    database = Database.from_settings(settings)
+    # A fixed name lets a restarted worker take back its own claims; without one, leases must run out.
+    name = settings.worker.name or f"{socket.gethostname()}-{uuid4().hex[:8]}"
+    return Parts(
+        settings=settings,
+        database=database,
+        vectors=Vectors.from_settings(settings),
+        embedders=embedders or Embedders(settings.embedder),
+        blobs=FolderBlobs(settings.blobs_folder),
+        sandbox=Sandbox(settings.sandbox),
+        publisher=jobs.Publisher(database, app),
+        claims=Claims(database, settings.worker, name),
+    )
+
+
+def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> Celery:
+    """Make the Celery application with its tasks and its schedule."""
+    app = jobs.celery_app(settings)
+    app.conf.beat_schedule = {
+        "sweep": {
+            "task": jobs.SWEEP,
+            "schedule": settings.worker.sweep_s,
+            "options": {"queue": jobs.UPKEEP, "expires": settings.worker.sweep_s * 2},
+        }
+    }
+    lock = Lock()
+
+    @cache
+    def build() -> Parts:
+        return build_parts(settings, app, embedders)
+
+    def parts() -> Parts:
+        with lock:  # two threads' first tasks must share one set of parts
+            return build()
+
+    register(app, parts)
+    return app
+
+
+def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
+    """Run a worker with its beat until it is told to stop; returns its exit code."""
+    configure("worker", settings.log_level)
+    app = create_app(settings, embedders)
+    ready_file = settings.home_folder / "run" / "worker.ready"
+    database = Database.from_settings(settings)
+    if settings.worker.name:
+        recovered = Claims(database, settings.worker, settings.worker.name).recover_own()
+        log.info("claims of an earlier process taken back", extra={"count": recovered})
+    database.close()
+
+    def start_clock(**_: Any) -> None:
+        EmbeddedService(app, thread=True, schedule_filename=str(_beat_file(settings))).start()
+        ready_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ready_file.write_text("ready")
+
+    def not_ready(**_: Any) -> None:
+        ready_file.unlink(missing_ok=True)
+
+    worker_ready.connect(start_clock, weak=False)
+    worker_shutting_down.connect(not_ready, weak=False)
+    ready_file.unlink(missing_ok=True)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=settings.worker.concurrency,
+        # In this order: upkeep is short and keeps promises, uploads come before a reindex.
+        queues=[jobs.UPKEEP, jobs.INGEST, jobs.REINDEX],
+        hostname=f"{settings.worker.name or uuid4().hex[:8]}@moat",
+        loglevel=settings.log_level,
+        without_mingle=True,
+        without_gossip=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _beat_file(settings: Settings) -> Path:
+    folder = settings.home_folder / "run"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "beat"

@@ -1,0 +1,45 @@
+"""Remove all that is held of a deleted document: points, texts, original, rows."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete
+
+from moat.blobs import text_name
+from moat.documents import is_referenced
+from moat.tables import Document, Forgetting, utc_now
+from workers.parts import Parts
+
+
+def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None) -> bool:
+    """Remove what is left of a document; False while a stale writer could still add to it.
+
+    The row of `forgettings` goes last, so a crash anywhere is finished by the sweeper.
+    """
+    with parts.database.reading() as session:
+        row = session.get(Forgetting, document_id)
+    if row is None:
+        return True
+    present = set(parts.vectors.collections())
+    for collection in row.collections:
+        if collection in present:
+            parts.vectors.delete_document(collection, document_id)
+    with parts.database.transaction() as session:
+        session.execute(delete(Document).where(Document.id == document_id))
+    for indexing in row.texts:
+        parts.blobs.delete(text_name(UUID(indexing)))
+    for sha256 in row.originals:
+        _delete_unshared(sha256, parts)
+    if (now or utc_now()) < row.not_before:
+        return False
+    with parts.database.transaction() as session:
+        session.execute(delete(Forgetting).where(Forgetting.document_id == document_id))
+    return True
+
+
+def _delete_unshared(sha256: str, parts: Parts) -> None:
+    # The lock is the one an upload of the same bytes holds while it seals its blob and commits its row.
+    with parts.database.transaction() as session:
+        parts.database.lock(session, f"blob/{sha256}")
+        if not is_referenced(session, sha256):
+            parts.blobs.delete_original(sha256)

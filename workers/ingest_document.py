@@ -1,0 +1,303 @@
+"""One document's version into one generation: parse, chunk, embed, write, conclude."""
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from ingest import pipeline
+from ingest.embed import embed
+from moat.blobs import original_name, parsed_name, text_name
+from moat.documents import mark_untidy
+from moat.embedder import Embedder
+from moat.errors import LostClaim, MoatError, NotFound, ParserCrashed
+from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
+from moat.records import Chunk, DocumentState, ParsedDocument
+from moat.settings import PipelineSettings
+from moat.tables import (
+    ChunkRow,
+    Corpus,
+    Document,
+    DocumentAccess,
+    Generation,
+    Indexing,
+    Job,
+    Version,
+    utc_now,
+)
+from moat.vectors import point_id
+from workers.claims import Claim, enter, fenced, finish, requeue
+from workers.parts import Parts
+
+log = logging.getLogger(__name__)
+
+LONGEST_RETRY_S = 60.0
+PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the catalog says about a claimed indexing."""
+
+    sha256: str
+    filename: str
+    media_type: str
+    access: tuple[str, ...]
+    collection: str
+    pipeline: PipelineSettings
+
+
+def ingest_once(indexing_id: UUID, parts: Parts) -> None:
+    """Do an indexing if it is there to be done; every ending is written to the catalog."""
+    with parts.claims.taken(indexing_id) as claim:
+        if claim is None:
+            return
+        with _concluded(claim, parts):
+            _ingest(claim, parts)
+
+
+def _ingest(claim: Claim, parts: Parts) -> None:
+    started = time.monotonic()
+    work = _load(claim, parts)
+    parsed = _parsed(work, parts)
+    parsed_at = time.monotonic()
+    embedder = parts.embedders.get(work.pipeline.embedder)
+    prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
+    parts.blobs.put(text_name(claim.indexing_id), pipeline.dump_canonical(prepared.canonical))
+    _ensure_collection(claim, work, embedder, parts)
+    _note_parsed(claim, parsed, prepared.canonical.title, parts)
+    chunked_at = time.monotonic()
+    _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
+    timings = {
+        "parse_s": round(parsed_at - started, 3),
+        "chunk_s": round(chunked_at - parsed_at, 3),
+        "embed_s": round(time.monotonic() - chunked_at, 3),
+    }
+    _conclude(claim, work, prepared.chunks, timings, parts)
+
+
+def _load(claim: Claim, parts: Parts) -> Work:
+    with parts.database.reading() as session:
+        version = session.get_one(Version, (claim.document_id, claim.version))
+        generation = session.get_one(Generation, claim.generation_id)
+        access = session.scalars(
+            select(DocumentAccess.principal).where(DocumentAccess.document_id == claim.document_id)
+        ).all()
+        return Work(
+            version.sha256,
+            version.filename,
+            version.media_type,
+            tuple(sorted(access)),
+            generation.collection,
+            PipelineSettings.model_validate(generation.pipeline),
+        )
+
+
+def _parsed(work: Work, parts: Parts) -> ParsedDocument:
+    """Reuse what was parsed of the same bytes before, else parse and keep it."""
+    name = parsed_name(work.sha256, work.media_type, pipeline.PARSER_VERSION)
+    try:
+        return pipeline.load_parsed(parts.blobs.get(name))
+    except NotFound:
+        with parts.blobs.local_file(original_name(work.sha256)) as path:
+            parsed = parts.sandbox.parse(path, work.media_type, work.filename)
+        parts.blobs.put(name, pipeline.dump_parsed(parsed))
+        return parsed
+
+
+def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
+    parts.vectors.create(work.collection, embedder.dimension)
+    with parts.database.transaction() as session:
+        session.execute(
+            update(Generation)
+            .where(Generation.id == claim.generation_id, Generation.dimension.is_(None))
+            .values(dimension=embedder.dimension)
+        )
+
+
+def _note_parsed(claim: Claim, parsed: ParsedDocument, title: str, parts: Parts) -> None:
+    with parts.database.transaction() as session:
+        row = fenced(session, claim)
+        session.execute(
+            update(Version)
+            .where(Version.document_id == claim.document_id, Version.number == claim.version)
+            .values(title=title, pages=parsed.pages)
+        )
+        enter(session, row, DocumentState.EMBEDDING)
+
+
+def _write_vectors(
+    claim: Claim, work: Work, chunks: tuple[Chunk, ...], title: str, embedder: Embedder, parts: Parts
+) -> None:
+    done, told_at = 0, time.monotonic()
+    for batch in embed(chunks, title, embedder):
+        claim.check()
+        parts.vectors.upsert(work.collection, claim.generation_id, claim.document_id, claim.version, work.access, batch)
+        done += len(batch)
+        if time.monotonic() - told_at >= PROGRESS_EVERY_S:
+            told_at = time.monotonic()
+            with parts.database.transaction() as session:
+                fenced(session, claim).progress = done / max(1, len(chunks))
+
+
+def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict[str, float], parts: Parts) -> None:
+    """Make the version serve in its generation, in one commit."""
+    with parts.database.transaction() as session:
+        row = fenced(session, claim)
+        document = session.scalar(select(Document).where(Document.id == claim.document_id).with_for_update())
+        if document is None or document.state == DocumentState.DELETING:
+            raise LostClaim(f"Document {claim.document_id} was deleted meanwhile.")
+        session.execute(
+            delete(ChunkRow).where(
+                ChunkRow.document_id == claim.document_id,
+                ChunkRow.generation_id == claim.generation_id,
+                ChunkRow.version <= claim.version,
+            )
+        )
+        newer = session.scalar(
+            select(ChunkRow.version).where(
+                ChunkRow.document_id == claim.document_id, ChunkRow.generation_id == claim.generation_id
+            )
+        )
+        if newer is None:
+            session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
+        row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
+        row.failures = 0
+        _serve(session, row, document)
+        finish(session, row, DocumentState.READY)
+        if claim.version > 1 or claim.attempts > 1 or work.access != _access(session, claim.document_id):
+            mark_untidy(session, claim.document_id)
+        _wake_reindex(session, claim.generation_id)
+
+
+def _chunk_row(claim: Claim, chunk: Chunk) -> ChunkRow:
+    return ChunkRow(
+        id=point_id(claim.generation_id, claim.document_id, claim.version, chunk.ordinal),
+        generation_id=claim.generation_id,
+        document_id=claim.document_id,
+        version=claim.version,
+        ordinal=chunk.ordinal,
+        span_start=chunk.start,
+        span_end=chunk.end,
+        page=chunk.page,
+        heading_path=list(chunk.heading_path),
+        tokens=chunk.tokens,
+    )
+
+
+def _serve(session: Session, row: Indexing, document: Document) -> None:
+    """Let readers see this version, unless it is another generation's or a newer one serves already."""
+    corpus = session.get_one(Corpus, document.corpus_id)
+    if corpus.serving_generation != row.generation_id or (document.serving_version or 0) > row.version:
+        return
+    document.serving_version = row.version
+    document.updated_at = utc_now()
+    version = session.get_one(Version, (document.id, row.version))
+    if version.access is not None and row.version == document.version:
+        session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == document.id))
+        session.add_all(DocumentAccess(document_id=document.id, principal=p) for p in version.access)
+
+
+def _access(session: Session, document_id: UUID) -> tuple[str, ...]:
+    session.flush()
+    return tuple(
+        sorted(session.scalars(select(DocumentAccess.principal).where(DocumentAccess.document_id == document_id)))
+    )
+
+
+def _wake_reindex(session: Session, generation_id: UUID) -> None:
+    """Tell a running reindex when its last document is done."""
+    job = session.scalar(select(Job.id).where(Job.generation_id == generation_id, Job.state == "running"))
+    if job is None:
+        return
+    session.flush()
+    waiting = select(Indexing.id).where(
+        Indexing.generation_id == generation_id,
+        Indexing.state.in_((DocumentState.QUEUED, DocumentState.PARSING, DocumentState.EMBEDDING)),
+    )
+    if session.scalar(waiting.limit(1)) is None:
+        enqueue(session, ADVANCE_REINDEX, job, queue=UPKEEP)
+
+
+@contextmanager
+def _concluded(claim: Claim, parts: Parts) -> Iterator[None]:
+    """Write every way a claim can end to the catalog."""
+    try:
+        yield
+    except LostClaim:
+        log.info("a claim was lost", extra={"indexing": claim.indexing_id})
+        _leave_no_trace(claim, parts)
+    except ParserCrashed as error:
+        _count_failure(claim, error, parts)
+    except MoatError as error:
+        if error.retryable:
+            _retry_later(claim, error, parts)
+        else:
+            _fail(claim, error, parts)
+    except Exception as error:  # the process's edge: one document's fault must not stop the worker
+        log.exception("an unforeseen error", extra={"indexing": claim.indexing_id})
+        _count_failure(claim, MoatError(f"{type(error).__name__}: {error}", "See the worker's log."), parts)
+
+
+def _fail(claim: Claim, error: MoatError, parts: Parts) -> None:
+    _end(claim, DocumentState.FAILED, error, parts)
+
+
+def _count_failure(claim: Claim, error: MoatError, parts: Parts) -> None:
+    if claim.failures + 1 >= parts.settings.worker.max_failures:
+        _end(claim, DocumentState.QUARANTINED, error, parts)
+    else:
+        _retry_later(claim, error, parts, failures=claim.failures + 1)
+
+
+def _end(claim: Claim, state: DocumentState, error: MoatError, parts: Parts) -> None:
+    log.warning("a document ended %s: %s", state.value, error.detail, extra={"indexing": claim.indexing_id})
+    with _unless_lost(claim, parts), parts.database.transaction() as session:
+        row = fenced(session, claim)
+        finish(session, row, state, error.detail, error.hint)
+        if claim.attempts > 1:
+            mark_untidy(session, claim.document_id)
+        _wake_reindex(session, claim.generation_id)
+
+
+def _retry_later(claim: Claim, error: MoatError, parts: Parts, failures: int | None = None) -> None:
+    base = parts.settings.worker.retry_base_s
+    wait_s = min(LONGEST_RETRY_S, base * 2 ** min(claim.attempts + claim.failures, 10)) * random.uniform(0.5, 1)  # noqa: S311
+    log.warning("a document is tried again: %s", error.detail, extra={"indexing": claim.indexing_id, "wait_s": wait_s})
+    with _unless_lost(claim, parts), parts.database.transaction() as session:
+        row = fenced(session, claim)
+        row.failures = claim.failures if failures is None else failures
+        row.attempts = 0 if failures is None else row.attempts
+        row.error, row.hint = error.detail, error.hint
+        requeue(session, row, timedelta(seconds=wait_s))
+
+
+@contextmanager
+def _unless_lost(claim: Claim, parts: Parts) -> Iterator[None]:
+    try:
+        yield
+    except LostClaim:
+        _leave_no_trace(claim, parts)
+
+
+def _leave_no_trace(claim: Claim, parts: Parts) -> None:
+    """Remove what a stale writer wrote, where nobody else is to write the same points again.
+
+    Point ids are deterministic: while the version is still wanted in this generation, whoever holds
+    the claim now writes the very same points, and removing them here would remove theirs.
+    """
+    with parts.database.reading() as session:
+        generation = session.get(Generation, claim.generation_id)
+        document = session.get(Document, claim.document_id)
+        wanted = document is not None and document.state != DocumentState.DELETING
+    if generation is None or generation.state == "dropped":
+        return  # its collection is gone, or goes as a whole
+    if not wanted:
+        parts.vectors.delete_document(generation.collection, claim.document_id)

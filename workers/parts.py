@@ -1,0 +1,33 @@
+"""What every task needs, built once per worker process."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ingest.sandbox import Sandbox
+from moat.blobs import Blobs
+from moat.database import Database
+from moat.embedder import Embedder
+from moat.jobs import Publisher
+from moat.settings import Settings
+from moat.vectors import Vectors
+from workers.claims import Claims
+
+
+class EmbedderSource(Protocol):
+    """Gives an embedder by name."""
+
+    def get(self, name: str) -> Embedder: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A worker's dependencies, passed in."""
+
+    settings: Settings
+    database: Database
+    vectors: Vectors
+    embedders: EmbedderSource
+    blobs: Blobs
+    sandbox: Sandbox
+    publisher: Publisher
+    claims: Claims

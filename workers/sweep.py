@@ -1,0 +1,166 @@
+"""Find what was lost: expired claims, messages the broker forgot, unfinished endings."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, or_, select, update
+
+from moat.errors import MoatError
+from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue
+from moat.ledger import expire_open
+from moat.records import WORKING_STATES, DocumentState
+from moat.tables import (
+    ChunkRow,
+    Document,
+    Forgetting,
+    Generation,
+    Idempotency,
+    Indexing,
+    Job,
+    Outbox,
+    WidgetSession,
+    utc_now,
+)
+from workers.claims import requeue
+from workers.forget import forget_document
+from workers.parts import Parts
+from workers.reindex import advance_reindex
+from workers.tidy import tidy_document
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 500
+FORGOTTEN_AFTER = timedelta(seconds=15)
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+
+
+def sweep(parts: Parts) -> None:
+    """Run every duty once; one that fails is logged and does not hold up the others."""
+    duties: tuple[Callable[[Parts], None], ...] = (
+        _requeue_expired,
+        _republish_forgotten,
+        _publish,
+        _advance_jobs,
+        _finish_forgetting,
+        _tidy_marked,
+        _drop_generations,
+        _close_calls,
+        _purge,
+    )
+    for duty in duties:
+        try:
+            duty(parts)
+        except MoatError as error:
+            log.warning("sweep: %s: %s", duty.__name__.strip("_"), error.detail)
+
+
+def _requeue_expired(parts: Parts) -> None:
+    with parts.database.transaction() as session:
+        rows = session.scalars(
+            select(Indexing)
+            .where(Indexing.state.in_(WORKING_STATES), Indexing.lease_until < utc_now())
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for row in rows:
+            requeue(session, row)
+    if rows:
+        log.warning("sweep: %d claims had expired", len(rows))
+
+
+def _republish_forgotten(parts: Parts) -> None:
+    """Send again what waits in the catalog while the broker's queue is empty: the broker lost it."""
+    for queue in QUEUES:
+        if parts.publisher.waiting(queue) == 0:
+            _republish(queue, parts)
+
+
+def _republish(queue: str, parts: Parts) -> None:
+    now = utc_now()
+    with parts.database.transaction() as session:
+        pending = select(Outbox.id).where(Outbox.task == INGEST_DOCUMENT, Outbox.queue == queue)
+        if session.scalar(pending.limit(1)) is not None:
+            return
+        rows = session.scalars(
+            select(Indexing)
+            .where(Indexing.state == DocumentState.QUEUED, Indexing.queue == queue, Indexing.available_at <= now)
+            .where(or_(Indexing.published_at.is_(None), Indexing.published_at < now - FORGOTTEN_AFTER))
+            .limit(AT_ONCE)
+        ).all()
+        for row in rows:
+            enqueue(session, INGEST_DOCUMENT, row.id, queue=queue)
+    if rows:
+        log.warning("sweep: the broker had forgotten %d tasks", len(rows))
+
+
+def _publish(parts: Parts) -> None:
+    parts.publisher.publish_due()
+
+
+def _advance_jobs(parts: Parts) -> None:
+    with parts.database.reading() as session:
+        running = session.scalars(select(Job.id).where(Job.state == "running")).all()
+    for job_id in running:
+        advance_reindex(job_id, parts)
+
+
+def _finish_forgetting(parts: Parts) -> None:
+    with parts.database.reading() as session:
+        due = session.scalars(
+            select(Forgetting.document_id).where(Forgetting.not_before <= utc_now()).limit(AT_ONCE)
+        ).all()
+    for document_id in due:
+        forget_document(document_id, parts)
+
+
+def _tidy_marked(parts: Parts) -> None:
+    with parts.database.reading() as session:
+        marked = session.scalars(
+            select(Document.id).where(Document.untidy_since < utc_now() - FORGOTTEN_AFTER).limit(AT_ONCE)
+        ).all()
+    for document_id in marked:
+        tidy_document(document_id, parts)
+
+
+def _drop_generations(parts: Parts) -> None:
+    """Drop abandoned generations, and retired ones whose time for rollback is over."""
+    cutoff = utc_now() - timedelta(seconds=parts.settings.reindex.grace_s)
+    with parts.database.reading() as session:
+        old = session.scalars(
+            select(Generation).where(
+                or_(
+                    Generation.state == "abandoned",
+                    # dropped in the catalog, but a crash may have kept the collection
+                    (Generation.state == "dropped") & Generation.collection.in_(parts.vectors.collections()),
+                    (Generation.state == "retired") & (Generation.retired_at < cutoff),
+                )
+            )
+        ).all()
+    for generation in old:
+        _drop(generation.id, generation.collection, parts)
+
+
+def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
+    # Fences first: a writer that still holds a claim must find it lost before its collection is gone.
+    with parts.database.transaction() as session:
+        session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))
+        texts = session.scalars(select(Indexing.id).where(Indexing.generation_id == generation_id)).all()
+        session.execute(delete(ChunkRow).where(ChunkRow.generation_id == generation_id))
+        session.execute(delete(Indexing).where(Indexing.generation_id == generation_id))
+    parts.vectors.drop(collection)
+    for indexing in texts:
+        parts.blobs.delete(f"texts/{indexing.hex}")
+
+
+def _close_calls(parts: Parts) -> None:
+    with parts.database.transaction() as session:
+        expire_open(session, utc_now())
+
+
+def _purge(parts: Parts) -> None:
+    now = utc_now()
+    with parts.database.transaction() as session:
+        session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
+        session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))

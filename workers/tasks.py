@@ -1,0 +1,39 @@
+"""Celery's doorways: each takes ids, is safe to run twice, and hands over at once."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from celery import Celery
+
+from moat import jobs
+from workers.forget import forget_document
+from workers.ingest_document import ingest_once
+from workers.parts import Parts
+from workers.reindex import advance_reindex
+from workers.sweep import sweep
+from workers.tidy import tidy_document
+
+
+def register(app: Celery, parts: Callable[[], Parts]) -> None:
+    """Give the application its tasks; `parts` is asked when the first one runs."""
+
+    def ingest(indexing_id: str) -> None:
+        ingest_once(UUID(indexing_id), parts())
+
+    def tidy(document_id: str) -> None:
+        tidy_document(UUID(document_id), parts())
+
+    def forget(document_id: str) -> None:
+        forget_document(UUID(document_id), parts())
+
+    def advance(job_id: str) -> None:
+        advance_reindex(UUID(job_id), parts())
+
+    def sweep_all() -> None:
+        sweep(parts())
+
+    app.task(ingest, name=jobs.INGEST_DOCUMENT)
+    app.task(tidy, name=jobs.TIDY_DOCUMENT)
+    app.task(forget, name=jobs.FORGET_DOCUMENT)
+    app.task(advance, name=jobs.ADVANCE_REINDEX)
+    app.task(sweep_all, name=jobs.SWEEP)
