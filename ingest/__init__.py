@@ -1,0 +1,1 @@
+"""From bytes to embedded chunks: no database, no HTTP, no queue."""

@@ -1,0 +1,56 @@
+"""Bytes of unknown encoding to text, and wrapped lines to paragraphs."""
+
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from itertools import pairwise
+
+_SAMPLE = 100_000
+# UTF-32's mark begins like UTF-16's, so it comes first.
+_BOMS = (
+    (BOM_UTF32_LE, "utf-32"),
+    (BOM_UTF32_BE, "utf-32"),
+    (BOM_UTF8, "utf-8-sig"),
+    (BOM_UTF16_LE, "utf-16"),
+    (BOM_UTF16_BE, "utf-16"),
+)
+_BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
+_OWN_LINE = re.compile(r"\s|[-*•>|]\s|\d{1,3}[.)]\s|[\w -]{1,30}:\s")
+_WRAPPED_FROM = 50  # a line this long was probably broken by the width of a screen
+
+
+def decode(data: bytes, declared: str = "") -> str:
+    """Turn bytes into text with line feeds: byte order mark, the declared encoding, UTF-8, then the likeliest."""
+    return _decode(data, declared).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _decode(data: bytes, declared: str) -> str:
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    for encoding in (declared, "utf-8"):
+        try:
+            if encoding:
+                return data.decode(encoding)
+        except (UnicodeDecodeError, LookupError, ValueError):
+            continue
+    from charset_normalizer import from_bytes  # a tenth of a second that UTF-8 files do not pay
+
+    best = from_bytes(data[:_SAMPLE]).best()
+    return data.decode(best.encoding if best else "cp1252", "replace")
+
+
+def paragraphs(text: str) -> list[str]:
+    """Split at blank lines and join lines that were broken only to fit a width."""
+    return [unwrap(block) for block in _BLANK_LINES.split(text) if block.strip()]
+
+
+def unwrap(block: str) -> str:
+    """Join a line to the one before when that one is long and this one does not look like a line of its own."""
+    lines = block.strip("\n").split("\n")
+    joined = lines[:1]
+    for before, line in pairwise(lines):
+        if _WRAPPED_FROM <= len(before) <= 120 and not _OWN_LINE.match(line):
+            joined.append(f" {line}")
+        else:
+            joined.append(f"\n{line}")
+    return "".join(joined)

@@ -1,0 +1,192 @@
+"""HTML through the standard library's tokenizer: no tree, so depth and broken nesting cannot hurt it."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from ingest.parse.decode import decode
+from moat.records import Element, ElementKind, ParsedDocument
+
+_SKIPPED = {"script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "footer"}
+_BLOCKS = {
+    *(
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+    ),
+    *(
+        "figure",
+        "form",
+        "header",
+        "hr",
+        "li",
+        "main",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "ul",
+        "center",
+        "caption",
+    ),
+}
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_VOID = {"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr"}
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,30})", re.I)
+_SPACE = re.compile(r"\s+")
+
+
+def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
+    """Read headings, paragraphs, list items, tables and code; scripts, menus and hidden parts are left out."""
+    data = path.read_bytes()
+    declared = _CHARSET.search(data[:4096])
+    return read(decode(data, declared[1].decode("ascii") if declared else ""))
+
+
+def read(markup: str) -> ParsedDocument:
+    """Read the elements of a page or of a fragment."""
+    reader = _Reader()
+    reader.feed(markup)
+    reader.close()
+    reader.end_block()
+    return ParsedDocument(tuple(reader.elements), reader.title)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[Element] = []
+        self.title = ""
+        self._text: list[str] = []
+        self._kind: ElementKind = "text"
+        self._level = 0
+        self._skipped = ""  # the tag being skipped, and how deep in tags of its name
+        self._skip_depth = 0
+        self._in_title = False
+        self._rows: list[list[str]] | None = None
+        self._table_depth = 0
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._skipped:
+            self._skip_depth += tag == self._skipped
+            return
+        if tag not in _VOID and (tag in _SKIPPED or _is_hidden(attrs)):
+            self._skipped, self._skip_depth = tag, 1
+        elif tag == "title":
+            self._in_title = not self.title
+        elif tag == "br":
+            self._text.append("\n" if self._rows is None else " ")
+        elif tag == "img":
+            self._text.append(f" {dict(attrs).get('alt') or ''} ")
+        elif tag == "table":
+            self._start_table()
+        elif self._rows is not None:
+            self._start_in_table(tag)
+        elif tag in _HEADINGS:
+            self.end_block()
+            self._kind, self._level = "heading", _HEADINGS[tag]
+        elif tag in _BLOCKS:
+            self.end_block()
+            if tag == "li":
+                self._kind = "list_item"
+            elif tag == "pre":
+                self._kind = "code"
+            elif tag != "p":  # a paragraph inside a list item is still the item
+                self._kind = "text"
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._skipped:
+            if tag == self._skipped:
+                self._skip_depth -= 1
+                self._skipped = self._skipped if self._skip_depth else ""
+        elif tag == "title":
+            self._in_title = False
+        elif self._rows is not None:
+            if tag == "table":
+                self._end_table()
+            elif tag in ("td", "th"):
+                self._end_cell()
+        elif tag in _BLOCKS or tag in _HEADINGS:
+            self.end_block()
+
+    def handle_data(self, data: str) -> None:
+        if self._in_title:
+            self.title = _SPACE.sub(" ", self.title + data).strip()
+        elif not self._skipped:
+            self._text.append(data if self._kind == "code" else data.replace("\n", " "))
+
+    def end_block(self) -> None:
+        """Give what was gathered since the last block as an element."""
+        if self._rows is not None:
+            self._table_depth = 1
+            self._end_table()
+        raw = "".join(self._text)
+        text = raw.strip("\n") if self._kind == "code" else _lines(raw)
+        if text.strip():
+            mark = "- " if self._kind == "list_item" else ""
+            self.elements.append(Element(self._kind, mark + text, level=self._level))
+            self._kind, self._level = "text", 0
+        elif self._kind not in ("list_item", "code"):
+            self._kind, self._level = "text", 0
+        self._text.clear()
+
+    def _start_table(self) -> None:
+        if self._rows is None:
+            self.end_block()
+            self._rows = []
+        self._table_depth += 1
+
+    def _start_in_table(self, tag: str) -> None:
+        rows = self._rows
+        if rows is not None and self._table_depth == 1 and tag in ("tr", "td", "th"):
+            self._end_cell()
+            if tag == "tr" or not rows:
+                rows.append([])
+            self._in_cell = tag != "tr"
+        self._text.append(" ")
+
+    def _end_cell(self) -> None:
+        if self._rows is None or self._table_depth > 1:
+            return
+        text = _SPACE.sub(" ", "".join(self._text)).strip()
+        if self._in_cell:
+            self._rows[-1].append(text)
+        elif text:  # a caption, or text astray between cells
+            self.elements.append(Element("text", text))
+        self._in_cell = False
+        self._text.clear()
+
+    def _end_table(self) -> None:
+        if self._table_depth > 1:
+            self._table_depth -= 1
+            return
+        self._end_cell()
+        rows = tuple(tuple(row) for row in self._rows or () if any(row))
+        self._rows, self._table_depth = None, 0
+        if rows and max(map(len, rows)) == 1:  # a table used for layout
+            self.elements += [Element("text", row[0]) for row in rows]
+        elif rows:
+            self.elements.append(Element("table", "", rows=rows))
+
+
+def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
+    return any(
+        name == "hidden" or (name == "style" and value is not None and _HIDDEN.search(value)) for name, value in attrs
+    )
+
+
+def _lines(text: str) -> str:
+    """Fold white space; only the page's own <br> breaks a line, and it came in as the sole line feed of its piece."""
+    return "\n".join(filter(None, (_SPACE.sub(" ", line).strip() for line in text.split("\n"))))

@@ -1,0 +1,191 @@
+"""What kind of file this is, told by its content: no parser is imported here, so the API may ask."""
+
+import json
+import re
+import zipfile
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from pathlib import Path, PurePath
+
+from moat.errors import InvalidRequest, UnsupportedMedia
+
+_OPENXML = "application/vnd.openxmlformats-officedocument."
+# Media type -> the family whose parser reads it.
+SUPPORTED: dict[str, str] = {
+    "text/markdown": "markdown",
+    "text/plain": "text",
+    "text/html": "html",
+    "text/csv": "csv",
+    "application/json": "json",
+    f"{_OPENXML}wordprocessingml.document": "office",
+    f"{_OPENXML}presentationml.presentation": "office",
+    f"{_OPENXML}spreadsheetml.sheet": "office",
+    "message/rfc822": "mail",
+    "application/pdf": "pdf",
+}
+_SAMPLE = 8192
+_JSON_PROBE_BYTES = 1_000_000
+_BOMS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
+_HTML = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]\d\-tfn])')
+_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]?")
+_MAIL_ONLY = {"message-id", "received", "mime-version", "return-path", "delivered-to", "content-type", "x-mailer"}
+_MAIL_ANY = _MAIL_ONLY | {"from", "to", "subject", "date", "cc", "reply-to", "sender"}
+_MARKDOWN = re.compile(r"^(#{1,6} \S|```|~~~|\|.*\|\s*$|---\s*$|[*-] .*\]\()", re.M)
+_EXTENSIONS = {
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".csv": "text/csv",
+    ".tsv": "text/csv",
+    ".txt": "text/plain",
+    ".text": "text/plain",
+    ".log": "text/plain",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".eml": "message/rfc822",
+    ".json": "application/json",
+    ".jsonl": "application/json",
+}
+_HINT = "Moat reads md, txt, html, csv, json, docx, pptx, xlsx, eml and pdf; convert the file to one of these."
+
+
+def sniff(head: bytes, path: Path, filename: str) -> str:
+    """Name the media type by content, the extension deciding only between kinds of text.
+
+    `head` is the file's beginning (a few kB), `path` the whole of it, `filename` what the sender calls it. Raises
+    `InvalidRequest` for an empty file and `UnsupportedMedia` for a kind that no parser reads.
+    """
+    size = path.stat().st_size
+    if not head or not size:
+        raise InvalidRequest(f"{filename!r} is empty.", "Check that the file was saved, then send it again.")
+    if b"%PDF-" in head[:1024]:
+        return "application/pdf"
+    if head.startswith(b"PK"):
+        return _zip_kind(path, filename)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        raise _ole_refusal(path, filename)
+    if head.startswith(b"{\\rtf"):
+        raise UnsupportedMedia(f"{filename!r} is an RTF file.", _HINT)
+    if not _is_text(head) or not _is_text(_from_the_middle(path, size), cut_in_front=True):
+        raise UnsupportedMedia(f"{filename!r} is {_binary_kind(head)}.", _HINT)
+    return _text_kind(_decode_roughly(head[:_SAMPLE]), path, filename, size)
+
+
+def _zip_kind(path: Path, filename: str) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("[Content_Types].xml") as member:
+            types = member.read(1_000_000).decode("utf-8", "replace")
+    except KeyError:
+        raise UnsupportedMedia(f"{filename!r} is a ZIP archive, or a kind built on one.", _HINT) from None
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        raise UnsupportedMedia(
+            f"{filename!r} begins like a ZIP or Office file, but is damaged or cut off.",
+            "Open it with its program, save it again, and send the new file.",
+        ) from error
+    for media_type in SUPPORTED:
+        if media_type.startswith(_OPENXML) and f'"{media_type}.main+xml"' in types:
+            return media_type
+    macro = re.search(r"application/vnd\.ms-(word|excel|powerpoint)[a-z.]*\.macroEnabled", types, re.I)
+    kind = "an Office file with macros" if macro else "an Office file of a kind that Moat does not know"
+    raise UnsupportedMedia(f"{filename!r} is {kind}.", "Save it as docx, pptx, xlsx or pdf.")
+
+
+def _ole_refusal(path: Path, filename: str) -> UnsupportedMedia:
+    with path.open("rb") as file:
+        listing = file.read(1_000_000)
+    if "EncryptedPackage".encode("utf-16-le") in listing:
+        return UnsupportedMedia(
+            f"{filename!r} is an Office file protected by a password.", "Save it without a password and send it again."
+        )
+    return UnsupportedMedia(
+        f"{filename!r} is in the Office format of before 2007 (doc, xls, ppt or msg).",
+        "Save it as docx, xlsx, pptx or pdf.",
+    )
+
+
+def _is_text(sample: bytes, cut_in_front: bool = False) -> bool:
+    if sample.startswith(_BOMS[1:]):
+        return True
+    if b"\0" in sample:
+        return False
+    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample)
+    if controls * 100 > len(sample):
+        return False
+    # A sample may cut a character in two at either end.
+    body = sample.lstrip(bytes(range(0x80, 0xC0))) if cut_in_front else sample
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(body) - 4:
+            # An older 8-bit encoding: words in Latin or other scripts, but hardly any C1 control.
+            return sum(0x80 <= byte < 0xA0 for byte in body) * 5 <= len(body)
+    return True
+
+
+def _from_the_middle(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        if file.read(2) in _BOMS[1:]:
+            return BOM_UTF16_LE
+        file.seek(size // 2)
+        return file.read(_SAMPLE)
+
+
+def _binary_kind(head: bytes) -> str:
+    import filetype  # type: ignore[import-untyped]  # only a refused file pays for its tables
+
+    found = filetype.guess(head)
+    return f"of the kind {found.mime}" if found else "binary data, not text"
+
+
+def _decode_roughly(sample: bytes) -> str:
+    if sample.startswith(_BOMS[1:]):
+        return sample.decode("utf-16", "replace")
+    return sample.decode("utf-8-sig", "replace")
+
+
+def _text_kind(text: str, path: Path, filename: str, size: int) -> str:
+    claimed = _EXTENSIONS.get(PurePath(filename).suffix.lower())
+    if _HTML.match(text):
+        return "text/html"
+    if text.lstrip().startswith("<?xml"):
+        raise UnsupportedMedia(f"{filename!r} is XML.", _HINT)
+    if _is_mail(text, claimed):
+        return "message/rfc822"
+    if _JSON.match(text) and (claimed == "application/json" or (claimed is None and _is_json(path, size))):
+        return "application/json"
+    if claimed in ("text/markdown", "text/csv", "text/plain", "text/html"):
+        return claimed
+    if _is_table(text):
+        return "text/csv"
+    return "text/markdown" if _MARKDOWN.search(text) else "text/plain"
+
+
+def _is_mail(text: str, claimed: str | None) -> bool:
+    """Tell a mail by its header; a memo with From, To and Subject counts only when it is called .eml."""
+    names = []
+    for line in text.splitlines()[:60]:
+        found = _HEADER.match(line)
+        if found:
+            names.append(found[1].lower())
+        elif not (line[:1] in (" ", "\t") or (not names and line.startswith(("From ", ">From ")))):
+            break
+    known = _MAIL_ANY & set(names)
+    return bool(known) if claimed == "message/rfc822" else len(known) >= 3 and len(known & _MAIL_ONLY) >= 1
+
+
+def _is_json(path: Path, size: int) -> bool:
+    if size > _JSON_PROBE_BYTES:
+        return False
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_table(text: str) -> bool:
+    lines = [line for line in text.splitlines()[:-1] if line.strip()][:20]
+    if len(lines) < 3:
+        return False
+    return any(
+        lines[0].count(mark) >= 1 and len({line.count(mark) for line in lines}) == 1 for mark in (",", ";", "\t")
+    )
