@@ -71,8 +71,14 @@ def _field(condition: pb.FieldCondition) -> edge.FieldCondition:
 def _match(wanted: pb.Match) -> Any:
     kind = wanted.WhichOneof("match_value")
     match kind:
-        case "keyword" | "integer" | "boolean":
+        case "keyword" | "integer":
             return edge.MatchValue(getattr(wanted, kind))
+        case "boolean":
+            # Edge 0.9 reads Python's bool as the integer it also is, which matches nothing; numpy's is none.
+            # Imported here, since only such a filter is worth the memory.
+            from numpy import bool_
+
+            return edge.MatchValue(bool_(wanted.boolean))  # type: ignore[arg-type]
         case "keywords":
             return edge.MatchAny(list(wanted.keywords.strings))
         case "integers":

@@ -10,11 +10,11 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 from moat.errors import Conflict, InvalidRequest, MoatError, NotFound, Unauthenticated, Unavailable
+from services.edge.calls import CALLS, Call
 from services.edge.refusal import PortTaken, Unsupported
-from services.edge.service import CALLS, Call
 from services.edge.store import Store
 
 log = logging.getLogger("moat.edge")
@@ -136,5 +136,5 @@ def _tidy_until(stop: Event, store: Store) -> None:
     while not stop.wait(TIDY_EVERY_S):
         try:
             store.tidy()
-        except MoatError as error:
-            log.error("upkeep failed, and is tried again: %s", error.detail)
+        except Exception:
+            log.exception("upkeep failed, and is tried again")

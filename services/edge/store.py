@@ -126,9 +126,9 @@ class Store:
         for held in list(self._held.values()):
             with held.lock, engine_errors():
                 if held.changed and not held.closed:
-                    held.changed = False
                     held.shard.optimize()
                     held.shard.flush()
+                    held.changed = False
 
     def close(self) -> None:
         """Flush and close every shard and give the folder up. A call that never ends is left to the write-ahead log."""
