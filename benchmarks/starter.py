@@ -1,6 +1,8 @@
 """The baseline: LlamaIndex's starter pipeline, put together the way its documentation does.
 
 unstructured (fast) → SentenceSplitter 256/32 → all-MiniLM-L6-v2 → QdrantVectorStore in local mode → retriever.
+PDFs go through LlamaIndex's own PDFReader: unstructured's extra for them brings a torchvision that breaks
+sentence-transformers in the same environment.
 """
 
 import os
@@ -22,6 +24,7 @@ from llama_index.core import Document, StorageContext, VectorStoreIndex
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import MetadataMode
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+from llama_index.readers.file import PDFReader
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 from unstructured.partition.auto import partition
@@ -109,11 +112,17 @@ def build(docs_root: Path, names: Sequence[str]) -> Starter:
 def _parsed(docs_root: Path, names: Sequence[str], errors: dict[str, str]) -> Iterator[Document]:
     for name in names:
         try:
-            elements = partition(filename=str(docs_root / name), strategy="fast")
+            text = _text(docs_root / name)
         except Exception as error:  # noqa: BLE001 - a partitioner raises what its libraries raise; all are reported
             errors[name] = f"{type(error).__name__}: {error}"
         else:
-            yield Document(text="\n\n".join(str(element) for element in elements), metadata={KEY: name})
+            yield Document(text=text, metadata={KEY: name})
+
+
+def _text(path: Path) -> str:
+    if path.suffix.lower() == ".pdf":
+        return "\n\n".join(page.text for page in PDFReader().load_data(path))
+    return "\n\n".join(str(element) for element in partition(filename=str(path), strategy="fast"))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def evaluate(
         console.print(f"{count} files in {files_into}. Next: moat upload {files_into} --root {files_into}")
         return
     asked = read_questions(questions)
-    client: Client = context.obj
+    client: Client = context.obj  # put there by the command line as a whole, for --server and --key
     names = [name.strip() for name in arms.split(",") if name.strip()]
     chosen = api_arms(client, names, corpora=corpus or (), limit=limit, answers=answers)
     report(_with_progress(asked, chosen, console), json_file, markdown)

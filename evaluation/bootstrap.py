@@ -1,9 +1,10 @@
 """How sure a difference between two arms is, from a seeded paired bootstrap over the questions."""
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 RESAMPLES = 10_000
 SEED = 20_240_601
@@ -28,12 +29,14 @@ def paired_difference(
     """Give first minus other, question by question; the same seed gives the same interval.
 
     Questions, not measurements, are drawn with replacement, so that what makes a question hard for both arms cancels.
+    Drawing n questions is drawing how often each of the few different values comes up, which is much faster.
     """
     differences = [one - two for one, two in zip(first, other, strict=True)]
     count = len(differences)
     if not count:
         raise ValueError("a difference needs at least one question")
-    draw = random.Random(seed)  # noqa: S311 - statistics, not secrets
-    means = sorted(math.fsum(draw.choices(differences, k=count)) / count for _ in range(resamples))
-    low, high = (means[math.ceil(share * resamples) - 1] for share in (0.025, 0.975))
+    values, times = np.unique(np.array(differences), return_counts=True)
+    draw = np.random.default_rng(seed)
+    means = np.sort([draw.multinomial(count, times / count) @ values / count for _ in range(resamples)])
+    low, high = (float(means[math.ceil(share * resamples) - 1]) for share in (0.025, 0.975))
     return Difference(mean=math.fsum(differences) / count, low=low, high=high)
