@@ -1,0 +1,194 @@
+"""A question becomes a checked answer, told as plain events and stored whatever happens on the way."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from anyio import CancelScope, to_thread
+
+from answering import extractive, prompt
+from answering.body import body_of
+from answering.events import Cited, Done, Event, Sources, Token
+from answering.pack import Source, pack, tokens
+from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
+from answering.quote import cite
+from answering.retrieve import search
+from answering.verify import Checker
+from moat import ledger
+from moat.errors import MoatError
+from moat.llm.gateway import EXTRACTIVE, CallContext
+from moat.records import Answer, Citation, Reader
+from moat.tables import AnswerRow
+
+__all__ = [
+    "Cited", "Done", "EmbeddersByName", "Event", "Found", "Parts", "Query", "Retrieval", "Sources", "Token", "answer",
+    "search",
+]  # fmt: skip
+
+INTERRUPTED = "The answer was interrupted before its end."
+NO_CITATION = "The model named no source for this answer."
+CUT_AT_LIMIT = "The model reached its output limit; the answer may be incomplete."
+NEAREST_TITLES = 3
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An answer while it is being made."""
+
+    query: Query
+    reader: Reader
+    model: str
+    status: str = "failed"
+    note: str = INTERRUPTED
+    text: str = ""
+    citations: list[Citation] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def take(self, event: Token | Cited) -> None:
+        if isinstance(event, Cited):
+            self.citations.append(event.citation)
+            return
+        if not self.text:
+            self.stamp("first_token_ms")
+        self.text += event.text
+
+    def end(self, status: str, note: str = "") -> None:
+        self.status, self.note = status, note
+
+    def stamp(self, name: str) -> None:
+        self.timings[name] = round((time.perf_counter() - self.started) * 1000, 2)
+
+
+async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[Event, None]:
+    """Answer one question: `Sources` first, then text and citations, `Done` with the stored answer last.
+
+    Raises InvalidRequest or NotFound before the first event when the question cannot be asked so, Unavailable and
+    ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
+    """
+    draft = _Draft(query, reader, parts.gateway.resolve(query.model))
+    await to_thread.run_sync(_open, draft, parts)
+    try:
+        candidates = replace(query, limit=parts.settings.answering.candidates)
+        found = await to_thread.run_sync(search, candidates, reader, parts)
+        draft.timings |= found.timings
+        sources = await to_thread.run_sync(_read, draft, found, parts)
+        yield Sources(tuple(p for source in sources for p in source.passages))
+        async with aclosing(_write(draft, found, sources, parts)) as events:
+            async for event in events:
+                draft.take(event)
+                yield event
+    except MoatError as error:
+        draft.end("failed", error.detail)
+        raise
+    finally:
+        with CancelScope(shield=True):
+            done = await to_thread.run_sync(_close, draft, parts)
+    yield Done(done)
+
+
+def _read(draft: _Draft, found: Found, parts: Parts) -> tuple[Source, ...]:
+    if not found.relevant:
+        return ()
+    limits = parts.settings.answering
+    budget = limits.context_tokens
+    known = parts.settings.models.get(draft.model)
+    if known is not None:  # a small window leaves less room for sources
+        room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS - tokens(draft.query.question)
+        budget = max(0, min(budget, room))
+    return pack(found.passages, draft.query.limit or limits.passages, budget)
+
+
+async def _write(
+    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
+) -> AsyncGenerator[Token | Cited, None]:
+    if not sources:
+        yield Token(_nothing_found(found))
+        draft.end("abstained")
+        return
+    written = _extract if draft.model == EXTRACTIVE else _generate
+    async with aclosing(written(draft, found, sources, parts)) as events:
+        async for event in events:
+            yield event
+
+
+async def _extract(
+    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
+) -> AsyncGenerator[Token | Cited, None]:
+    embedder = await to_thread.run_sync(parts.embedders.get, found.embedder)
+    picks = await to_thread.run_sync(extractive.pick, draft.query.question, sources, embedder)
+    for marker, picked in enumerate(picks, 1):
+        yield Cited(cite(marker, picked.sentence, picked.score, parts.settings.api.public_url))
+        yield Token(f"{' ' if marker > 1 else ''}{' '.join(picked.sentence.text.split())} [{marker}]")
+    if picks:
+        draft.end("answered", extractive.NOTE)
+    else:
+        yield Token(_nothing_found(found))
+        draft.end("abstained")
+
+
+async def _generate(
+    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
+) -> AsyncGenerator[Token | Cited, None]:
+    checker = Checker(draft.query.question, sources, parts.settings.api.public_url)
+    corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
+    purpose = CallContext(draft.query.answer_id, draft.reader, corpora)
+    stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources), purpose=purpose)
+    finish_reason = ""
+    async with aclosing(stream) as deltas:
+        async for delta in deltas:
+            finish_reason = delta.finish_reason or finish_reason
+            for event in checker.feed(delta.text):
+                yield event
+    for event in checker.finish():
+        yield event
+    if prompt.NOT_ANSWERED in draft.text and not checker.citations:
+        draft.end("abstained")
+    else:
+        cut = CUT_AT_LIMIT if finish_reason == "length" else ""
+        draft.end("answered", " ".join(filter(None, [cut, "" if checker.citations else NO_CITATION])))
+
+
+def _nothing_found(found: Found) -> str:
+    """Say that nothing was found, where it was looked for, and what came nearest."""
+    if not found.corpora:
+        return "Nothing in the documents you may read answers this: there is no corpus you may read."
+    text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
+    titles = list(dict.fromkeys(p.title for p in found.passages))[:NEAREST_TITLES]
+    return (
+        f"{text} The nearest documents are: {'; '.join(titles)}." if titles else f"{text} No document is ready there."
+    )
+
+
+def _open(draft: _Draft, parts: Parts) -> None:
+    with parts.database.transaction() as session:
+        session.add(
+            AnswerRow(
+                id=draft.query.answer_id,
+                user=draft.reader.user,
+                key_id=draft.reader.key_id,
+                question=draft.query.question,
+                status="open",
+            )
+        )
+
+
+def _close(draft: _Draft, parts: Parts) -> Answer:
+    draft.stamp("total_ms")
+    with parts.database.transaction() as session:
+        row = session.get_one(AnswerRow, draft.query.answer_id)
+        done = Answer(
+            id=row.id,
+            question=row.question,
+            answer=draft.text,
+            abstained=draft.status == "abstained",
+            citations=tuple(draft.citations),
+            cost=ledger.cost_of(session, row.id),
+            model=draft.model,
+            timings=draft.timings,
+            created_at=row.created_at,
+            note=draft.note,
+        )
+        row.status, row.body = draft.status, body_of(done)
+    return done

@@ -1,0 +1,66 @@
+"""What answering is asked, and what it needs to work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from moat.blobs import Blobs
+from moat.database import Database
+from moat.embedder import Embedder
+from moat.llm.gateway import Gateway
+from moat.records import Passage
+from moat.settings import Settings
+from moat.vectors import ARMS, Arm, Vectors
+
+
+class EmbeddersByName(Protocol):
+    """Gives the embedder that a generation was built with."""
+
+    def get(self, name: str) -> Embedder: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that answering needs, passed in."""
+
+    settings: Settings
+    database: Database
+    vectors: Vectors
+    embedders: EmbeddersByName
+    blobs: Blobs
+    gateway: Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How to look for passages; the default is what was measured best."""
+
+    arms: tuple[Arm, ...] = ARMS
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question, where to look (corpora by name or id; None: all readable) and which model answers."""
+
+    question: str
+    corpora: tuple[str, ...] | None = None
+    model: str | None = None
+    answer_id: UUID = field(default_factory=uuid4)
+    limit: int | None = None
+    retrieval: Retrieval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, best first; `relevant` is false when none of it is evidence for an answer.
+
+    `corpora` names what was searched, `embedder` the one of the first of them (empty when nothing is indexed).
+    """
+
+    passages: tuple[Passage, ...]
+    relevant: bool
+    best_similarity: float | None
+    timings: Mapping[str, float]
+    corpora: tuple[str, ...] = ()
+    embedder: str = ""

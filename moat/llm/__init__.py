@@ -1,0 +1,1 @@
+"""Language models: one gateway, priced and recorded call by call."""
