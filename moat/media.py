@@ -26,6 +26,7 @@ _SAMPLE = 8192
 _JSON_PROBE_BYTES = 1_000_000
 _BOMS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _HTML = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_XML = re.compile(r"\s*<(\?xml\b|!DOCTYPE\b|svg\b)", re.I)
 _JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]\d\-tfn])')
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]?")
 _MAIL_ONLY = {"message-id", "received", "mime-version", "return-path", "delivered-to", "content-type", "x-mailer"}
@@ -116,9 +117,14 @@ def _is_text(sample: bytes, cut_in_front: bool = False) -> bool:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < len(body) - 4:
-            # An older 8-bit encoding: words in Latin or other scripts, but hardly any C1 control.
-            return sum(0x80 <= byte < 0xA0 for byte in body) * 5 <= len(body)
+            return _is_older_encoding(body)
     return True
+
+
+def _is_older_encoding(sample: bytes) -> bool:
+    from charset_normalizer import from_bytes  # only a file that is not UTF-8 pays for it
+
+    return from_bytes(sample).best() is not None
 
 
 def _from_the_middle(path: Path, size: int) -> bytes:
@@ -146,7 +152,7 @@ def _text_kind(text: str, path: Path, filename: str, size: int) -> str:
     claimed = _EXTENSIONS.get(PurePath(filename).suffix.lower())
     if _HTML.match(text):
         return "text/html"
-    if text.lstrip().startswith("<?xml"):
+    if _XML.match(text):
         raise UnsupportedMedia(f"{filename!r} is XML.", _HINT)
     if _is_mail(text, claimed):
         return "message/rfc822"

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from ingest.parse.decode import decode
+from ingest.parse.grid import Grid
 from moat.records import Element, ElementKind, ParsedDocument
 
 _SKIPPED = {"script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "footer"}
@@ -74,11 +75,13 @@ class _Reader(HTMLParser):
         self._skipped = ""  # the tag being skipped, and how deep in tags of its name
         self._skip_depth = 0
         self._in_title = False
-        self._rows: list[list[str]] | None = None
+        self._grid: Grid | None = None  # of the outermost table that is open
         self._table_depth = 0
-        self._in_cell = False
+        self._cell: tuple[int, int] | None = None  # columns and rows that the open cell spans
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._skipped == "p" and tag in _BLOCKS:
+            self._skipped = ""  # a paragraph needs no end tag
         if self._skipped:
             self._skip_depth += tag == self._skipped
             return
@@ -87,13 +90,13 @@ class _Reader(HTMLParser):
         elif tag == "title":
             self._in_title = not self.title
         elif tag == "br":
-            self._text.append("\n" if self._rows is None else " ")
+            self._text.append("\n" if self._grid is None else " ")
         elif tag == "img":
             self._text.append(f" {dict(attrs).get('alt') or ''} ")
         elif tag == "table":
             self._start_table()
-        elif self._rows is not None:
-            self._start_in_table(tag)
+        elif self._grid is not None:
+            self._start_in_table(self._grid, tag, dict(attrs))
         elif tag in _HEADINGS:
             self.end_block()
             self._kind, self._level = "heading", _HEADINGS[tag]
@@ -113,7 +116,7 @@ class _Reader(HTMLParser):
                 self._skipped = self._skipped if self._skip_depth else ""
         elif tag == "title":
             self._in_title = False
-        elif self._rows is not None:
+        elif self._grid is not None:
             if tag == "table":
                 self._end_table()
             elif tag in ("td", "th"):
@@ -129,7 +132,7 @@ class _Reader(HTMLParser):
 
     def end_block(self) -> None:
         """Give what was gathered since the last block as an element."""
-        if self._rows is not None:
+        if self._grid is not None:
             self._table_depth = 1
             self._end_table()
         raw = "".join(self._text)
@@ -143,29 +146,30 @@ class _Reader(HTMLParser):
         self._text.clear()
 
     def _start_table(self) -> None:
-        if self._rows is None:
+        if self._grid is None:
             self.end_block()
-            self._rows = []
+            self._grid = Grid()
         self._table_depth += 1
 
-    def _start_in_table(self, tag: str) -> None:
-        rows = self._rows
-        if rows is not None and self._table_depth == 1 and tag in ("tr", "td", "th"):
+    def _start_in_table(self, grid: Grid, tag: str, attrs: dict[str, str | None]) -> None:
+        if self._table_depth == 1 and tag in ("tr", "td", "th"):
             self._end_cell()
-            if tag == "tr" or not rows:
-                rows.append([])
-            self._in_cell = tag != "tr"
-        self._text.append(" ")
+            if tag == "tr":
+                grid.start_row()
+            else:
+                self._cell = _span(attrs.get("colspan")), _span(attrs.get("rowspan"))
+        elif tag in _BLOCKS or tag in _HEADINGS or tag in ("tr", "td", "th"):
+            self._text.append(" ")
 
     def _end_cell(self) -> None:
-        if self._rows is None or self._table_depth > 1:
+        if self._grid is None or self._table_depth > 1:
             return
         text = _SPACE.sub(" ", "".join(self._text)).strip()
-        if self._in_cell:
-            self._rows[-1].append(text)
+        if self._cell:
+            self._grid.add(text, *self._cell)
         elif text:  # a caption, or text astray between cells
             self.elements.append(Element("text", text))
-        self._in_cell = False
+        self._cell = None
         self._text.clear()
 
     def _end_table(self) -> None:
@@ -173,12 +177,16 @@ class _Reader(HTMLParser):
             self._table_depth -= 1
             return
         self._end_cell()
-        rows = tuple(tuple(row) for row in self._rows or () if any(row))
-        self._rows, self._table_depth = None, 0
+        rows = self._grid.finish() if self._grid else ()
+        self._grid, self._table_depth = None, 0
         if rows and max(map(len, rows)) == 1:  # a table used for layout
             self.elements += [Element("text", row[0]) for row in rows]
         elif rows:
             self.elements.append(Element("table", "", rows=rows))
+
+
+def _span(value: str | None) -> int:
+    return int(value) if value and value.isascii() and value.isdigit() and len(value) < 6 else 1
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
@@ -188,5 +196,5 @@ def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
 
 
 def _lines(text: str) -> str:
-    """Fold white space; only the page's own <br> breaks a line, and it came in as the sole line feed of its piece."""
+    """Fold white space; the line feeds left are the page's own <br>."""
     return "\n".join(filter(None, (_SPACE.sub(" ", line).strip() for line in text.split("\n"))))

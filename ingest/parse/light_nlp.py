@@ -10,24 +10,11 @@ _WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 # unstructured only asks whether there is a verb, to tell a sentence from a title: the commonest forms answer that.
 _VERBS = frozenset(
-    ("am", "is", "are", "was", "were", "be", "been", "do", "does", "did", "done", "has", "have", "had", "can", "could")
-    + (
-        "may",
-        "might",
-        "must",
-        "shall",
-        "should",
-        "will",
-        "would",
-        "get",
-        "give",
-        "given",
-        "go",
-        "goes",
-        "make",
-        "makes",
-    )
-    + ("made", "need", "needs", "see", "take", "takes", "use", "want", "wants", "work", "works")
+    {
+        *("am", "is", "are", "was", "were", "be", "been", "do", "does", "did", "done", "has", "have", "had", "can"),
+        *("could", "may", "might", "must", "shall", "should", "will", "would", "get", "give", "given", "go", "goes"),
+        *("make", "makes", "made", "need", "needs", "see", "take", "takes", "use", "want", "wants", "work", "works"),
+    }
 )
 
 

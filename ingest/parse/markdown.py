@@ -42,7 +42,10 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
         found = _FRONT_TITLE.search(front[1])
         title = found[1] if found else ""
         text = text[front.end() :]
-    return ParsedDocument(tuple(_elements(_COMMENT.sub("", text).split("\n"))), title)
+    elements = tuple(_elements(_COMMENT.sub("", text).split("\n")))
+    if front and not elements:  # a page that only redirects still says where to
+        elements = (Element("text", front[1]),)
+    return ParsedDocument(elements, title)
 
 
 def _elements(lines: list[str]) -> Iterator[Element]:

@@ -93,7 +93,10 @@ def _text(part: Any, page: int | None) -> Element:
 
 def _table(part: Any, page: int | None) -> Iterator[Element]:
     """Take the rows from the table's HTML; a table of one column comes back as lines of text."""
-    for element in read(part.metadata.text_as_html or "").elements:
+    if not part.metadata.text_as_html:  # unstructured gave up on its grid
+        yield Element("text", part.text, page)
+        return
+    for element in read(part.metadata.text_as_html).elements:
         yield Element(element.kind, element.text, page, rows=element.rows)
 
 
