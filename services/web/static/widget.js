@@ -1,0 +1,26 @@
+/* Moat's chat for any page. One tag does it:
+ *   <script src="https://moat.example/widget.js" data-widget="wid_..." defer></script>
+ * places a floating button. Without data-widget it only defines <moat-chat widget="wid_..." server="..."></moat-chat>.
+ * Optional: data-heading, data-placeholder, data-theme ("light" or "dark"), and the --moat-* custom properties.
+ */
+(() => {
+  "use strict";
+  const script = document.currentScript;
+  const server = new URL(".", script.src).href.replace(/\/$/, "");
+  const ready = import(`${server}/static/chat/element.js`);
+  if (!script.dataset.widget) return;
+
+  const place = () => {
+    const chat = document.createElement("moat-chat");
+    chat.setAttribute("floating", "");
+    chat.setAttribute("server", server);
+    for (const name of ["widget", "heading", "placeholder", "theme"]) {
+      if (script.dataset[name]) chat.setAttribute(name, script.dataset[name]);
+    }
+    document.body.append(chat);
+  };
+  ready.then(() => {
+    if (document.body) place();
+    else document.addEventListener("DOMContentLoaded", place, { once: true });
+  });
+})();
