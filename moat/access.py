@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, select, update
 from sqlalchemy.orm import Session
 
+from moat.database import Database
 from moat.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from moat.records import EVERYONE, DocumentState, Reader
 from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, Widget, WidgetSession, utc_now
@@ -37,8 +38,9 @@ class Rule:
         return and_(live, granted, Document.corpus_id.in_(self._readable_corpora()))
 
     def corpora(self) -> ColumnElement[bool]:
-        """SQL: the row of `corpora` is readable."""
-        return true() if self.principals is None else Corpus.id.in_(self._readable_corpora())
+        """SQL: the row of `corpora` is live and readable."""
+        live = Corpus.deleted_at.is_(None)
+        return live if self.principals is None else and_(live, Corpus.id.in_(self._readable_corpora()))
 
     def _readable_corpora(self) -> Select[UUID]:
         return select(CorpusAccess.corpus_id).where(CorpusAccess.principal.in_(self.principals or ()))
@@ -165,12 +167,14 @@ def authenticate(session: Session, secret: str, origin: str | None = None) -> Re
     )
 
 
-def note_use(session: Session, key_id: UUID) -> None:
+def note_use(database: Database, key_id: UUID) -> None:
     """Remember, at most once a minute, that a key was used."""
-    row = session.get(ApiKey, key_id)
-    now = utc_now()
-    if row is not None and (row.last_used_at is None or now - row.last_used_at > _LAST_USED_EVERY):
-        row.last_used_at = now
+    stale = utc_now() - _LAST_USED_EVERY
+    with database.reading() as session:
+        last = session.scalar(select(ApiKey.last_used_at).where(ApiKey.id == key_id))
+    if last is None or last < stale:
+        with database.transaction() as session:
+            session.execute(update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=utc_now()))
 
 
 def _widget_reader(session: Session, token: str, origin: str | None) -> Reader:

@@ -90,12 +90,22 @@ class Staged:
         self.size += len(data)
 
     def flush(self) -> None:
+        """Hand everything to the operating system, so that the file can be read by its path."""
         with _disk_errors():
             self._file.flush()
 
+    def discard(self) -> None:
+        """Give the room back before the end."""
+        with _disk_errors():
+            self._file.truncate(0)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
     def seal(self) -> Sealed:
         """Sync the bytes and their folder, and give the blob its name."""
-        sealed = Sealed(self._hash.hexdigest(), self.size)
+        sealed = Sealed(self.sha256, self.size)
         target = _path(self._folder, sealed.name)
         with _disk_errors():
             self._file.flush()

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from moat.errors import Conflict
 from moat.jobs import FORGET_DOCUMENT, INGEST, INGEST_DOCUMENT, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue
 from moat.records import WORKING_STATES, DocumentState
 from moat.tables import Document, Forgetting, Generation, Indexing, Version, utc_now
@@ -82,3 +83,25 @@ def is_referenced(session: Session, sha256: str) -> bool:
     """Tell whether any version still needs this original."""
     count = session.scalar(select(func.count()).select_from(Version).where(Version.sha256 == sha256))
     return bool(count)
+
+
+def retry(session: Session, document: Document) -> None:
+    """Queue again every indexing of the newest version that gave up."""
+    rows = session.scalars(
+        select(Indexing).where(
+            Indexing.document_id == document.id,
+            Indexing.version == document.version,
+            Indexing.state.in_((DocumentState.FAILED, DocumentState.QUARANTINED, DocumentState.CANCELLED)),
+        )
+    ).all()
+    if not rows:
+        raise Conflict(f"The document is {document.state.value}; there is nothing to retry.", "Retry what failed.")
+    for row in rows:
+        row.failures = row.attempts = 0
+        row.error = row.hint = None
+        row.state = DocumentState.QUEUED
+        row.available_at = utc_now()
+        row.published_at = None
+        enqueue(session, INGEST_DOCUMENT, row.id, queue=row.queue)
+    document.state = DocumentState.QUEUED
+    document.updated_at = utc_now()

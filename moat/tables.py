@@ -80,6 +80,7 @@ class Corpus(Table):
     pipeline: Mapped[dict[str, Any]]
     serving_generation: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None]  # gone for every reader; the sweeper removes what is left
 
 
 class CorpusAccess(Table):

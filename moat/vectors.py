@@ -1,5 +1,6 @@
 """Every call to Qdrant, embedded or not."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Vectors:
     @classmethod
     def from_settings(cls, settings: Settings) -> "Vectors":
         qdrant = settings.qdrant
+        # The key of the embedded server never leaves the loopback; a remote one is reached by https.
+        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         return cls(
             QdrantClient(
                 url=qdrant.url,
@@ -70,6 +73,12 @@ class Vectors:
                 prefer_grpc=qdrant.prefer_grpc,
                 timeout=int(qdrant.timeout_s),
                 check_compatibility=False,
+                # gRPC would otherwise wait up to two minutes before it looks for a restarted server again.
+                grpc_options={
+                    "grpc.initial_reconnect_backoff_ms": 100,
+                    "grpc.min_reconnect_backoff_ms": 100,
+                    "grpc.max_reconnect_backoff_ms": 1000,
+                },
             )
         )
 

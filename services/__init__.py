@@ -1,0 +1,1 @@
+"""The HTTP face: routes, schemas, errors. No parser and no Celery task is imported here."""

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("pipeline", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("serving_generation", sa.Uuid(), nullable=True),
         sa.Column("created_at", moat.tables.Utc(timezone=True), nullable=False),
+        sa.Column("deleted_at", moat.tables.Utc(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )

@@ -1,0 +1,1 @@
+"""Corpora, keys, widgets, reindexing and costs."""

@@ -1,0 +1,155 @@
+"""The shapes of what admins look after."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.schemas import Body, Shape
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
+
+
+class PipelineBody(Body):
+    embedder: str | None = Field(None, min_length=1, max_length=1000)
+    chunk_tokens: int | None = Field(None, ge=32, le=8192)
+
+
+class CorpusBody(Body):
+    name: str = Field(pattern=NAME)
+    access: list[str] = Field([], max_length=200, description="Groups that may read; none means admins only.")
+    pipeline: PipelineBody = PipelineBody(embedder=None, chunk_tokens=None)
+
+
+class CorpusPatch(Body):
+    name: str | None = Field(None, pattern=NAME)
+    access: list[str] | None = Field(None, max_length=200)
+
+
+class CorpusShape(Shape):
+    id: UUID
+    name: str
+    access: list[str]
+    pipeline: dict[str, str | int]
+    documents: int
+    chunks: int
+    counts: dict[str, int]
+    created_at: datetime
+
+
+class CorpusPage(Shape):
+    items: list[CorpusShape]
+    next_cursor: str | None = None
+
+
+class KeyBody(Body):
+    name: str = Field(min_length=1, max_length=200)
+    user: str = Field(min_length=1, max_length=200)
+    groups: list[str] = Field([], max_length=200)
+    scopes: list[Literal["read", "ask", "upload", "admin"]] = ["read", "ask"]
+    corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
+    expires_at: datetime | None = None
+
+
+class KeyShape(Shape):
+    id: UUID
+    name: str
+    prefix: str
+    user: str
+    groups: list[str]
+    scopes: list[str]
+    corpora: list[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    key: str | None = Field(None, description="Shown once, when the key is made.")
+
+
+class KeyPage(Shape):
+    items: list[KeyShape]
+    next_cursor: str | None = None
+
+
+class WidgetBody(Body):
+    name: str = Field(min_length=1, max_length=200)
+    origins: list[str] = Field(min_length=1, max_length=50, description="Pages that may show it: scheme://host[:port].")
+    corpora: list[str] | None = None
+    groups: list[str] = Field(
+        [], max_length=200, description="Groups the widget reads as; everyone's documents always."
+    )
+
+
+class WidgetShape(Shape):
+    id: str
+    name: str
+    origins: list[str]
+    corpora: list[str] | None
+    groups: list[str]
+    created_at: datetime
+
+
+class WidgetPage(Shape):
+    items: list[WidgetShape]
+    next_cursor: str | None = None
+
+
+class SessionBody(Body):
+    widget_id: str = Field(max_length=100)
+
+
+class SessionShape(Shape):
+    token: str
+    expires_at: datetime
+
+
+class ReindexBody(PipelineBody):
+    dry_run: bool = False
+
+
+class PlanShape(Shape):
+    """What a reindex would take."""
+
+    documents: int
+    tokens: int
+    cost_usd: str
+    minutes: float | None = Field(description="From what indexing took here before; null when nothing was timed yet.")
+    pipeline: dict[str, str | int]
+
+
+class JobShape(Shape):
+    id: UUID
+    kind: str
+    corpus: str
+    state: str
+    documents: int
+    done: int
+    ready: int
+    progress: float
+    detail: str
+    hint: str
+    requested_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class CostPage(Shape):
+    """Sums of the ledger; each item holds one value for each name in `group_by`."""
+
+    items: list[dict[str, str | int]]
+    total_usd: str
+
+
+class ModelShape(Shape):
+    id: str
+    provider: str
+    context_window: int | None
+    input_usd_per_million: str | None
+    output_usd_per_million: str | None
+    default: bool
+
+
+class ModelPage(Shape):
+    items: list[ModelShape]
+    next_cursor: str | None = None

@@ -1,0 +1,78 @@
+"""The API's composition root."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from answering.answer import Parts as AnsweringParts
+from moat import jobs
+from moat.blobs import FolderBlobs
+from moat.database import Database
+from moat.embedder import Embedders
+from moat.errors import MoatError
+from moat.llm.gateway import Gateway
+from moat.settings import Settings
+from moat.vectors import Vectors
+from services import health, problems
+from services.admin import corpora, costs, keys, reindex, widgets
+from services.limits import BodyLimit, WidgetCors
+from services.parts import Parts
+from services.query import routes as query
+from services.upload import documents
+from services.upload import routes as upload
+from services.web.routes import router as web_router
+
+log = logging.getLogger(__name__)
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Build everything the routes need from the settings."""
+    database = Database.from_settings(settings)
+    vectors = Vectors.from_settings(settings)
+    blobs = FolderBlobs(settings.blobs_folder)
+    gateway = Gateway(settings, database)
+    embedders = Embedders(settings.embedder)
+    return Parts(
+        settings=settings,
+        database=database,
+        vectors=vectors,
+        blobs=blobs,
+        publisher=jobs.Publisher(database, jobs.celery_app(settings)),
+        answering=AnsweringParts(settings, database, vectors, embedders, blobs, gateway),
+    )
+
+
+def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
+    """Make the application; `parts` replaces what the settings would build."""
+    used = parts or build_parts(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # The first question should not wait for the model to load, nor the start for the first question.
+        threading.Thread(target=_warm, args=(used,), name="warm", daemon=True).start()
+        yield
+        await used.answering.gateway.close()
+        used.vectors.close()
+        used.database.close()
+
+    app = FastAPI(title="Moat", version=version("moat"), lifespan=lifespan)
+    app.state.parts = used
+    problems.install(app)
+    routed = (upload, documents, query, corpora, keys, widgets, reindex, costs, health)
+    for module in routed:
+        app.include_router(module.router)
+    app.include_router(web_router())
+    app.add_middleware(WidgetCors, database=used.database)
+    app.add_middleware(BodyLimit, limit_bytes=settings.api.max_body_bytes)
+    return app
+
+
+def _warm(parts: Parts) -> None:
+    try:
+        parts.answering.embedders.get(parts.settings.embedder.default).embed_question("warm up")
+    except MoatError as error:
+        log.warning("the default embedder could not be loaded: %s", error.detail)

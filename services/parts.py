@@ -1,0 +1,22 @@
+"""What the routes need, built once by `create_app`."""
+
+from dataclasses import dataclass
+
+from answering.answer import Parts as AnsweringParts
+from moat.blobs import FolderBlobs
+from moat.database import Database
+from moat.jobs import Publisher
+from moat.settings import Settings
+from moat.vectors import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The API's dependencies, passed in."""
+
+    settings: Settings
+    database: Database
+    vectors: Vectors
+    blobs: FolderBlobs
+    publisher: Publisher
+    answering: AnsweringParts

@@ -1,0 +1,71 @@
+"""RFC 9457 problem details for every error: what happened, and what to do next."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from moat.errors import MoatError, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(status: int, code: str, title: str, detail: str, hint: str = "") -> dict[str, Any]:
+    """Build the body of an error."""
+    return {"type": f"urn:moat:{code}", "title": title, "status": status, "detail": detail, "hint": hint}
+
+
+def of_error(error: MoatError) -> dict[str, Any]:
+    """Build the body of one of Moat's own errors."""
+    return problem(error.status, error.code(), error.title, error.detail, error.hint)
+
+
+def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    """Answer with a problem."""
+    return JSONResponse(body, body["status"], headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer every error as a problem."""
+    app.add_exception_handler(MoatError, _moat_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _moat_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, MoatError)  # noqa: S101 (the handler is registered for it)
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    if error.status >= 500:
+        log.warning("%s: %s", error.code(), error.detail)
+    return respond(of_error(error), headers)
+
+
+async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    parts, not_json = [], False
+    for item in error.errors():
+        place = ".".join(str(p) for p in item["loc"] if p != "body") or "body"
+        parts.append(f"{place}: {item['msg']}")
+        not_json = not_json or item["type"] == "json_invalid"
+    status, title = (400, "The body is not valid JSON") if not_json else (422, "The request is not valid")
+    hint = "Correct the JSON and send it again." if not_json else "See /docs for the fields and their bounds."
+    return respond(problem(status, "invalid_request", title, "; ".join(parts), hint))
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    hint = "See /docs for the routes there are." if error.status_code in (404, 405) else ""
+    return respond(problem(error.status_code, "http_error", str(error.detail), detail, hint), dict(error.headers or {}))
+
+
+async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    log.error("an unforeseen error", exc_info=error, extra={"path": request.url.path})
+    hint = "Try again; if it stays, look into the API's log."
+    return respond(problem(500, "internal", "Something went wrong inside Moat", "An unforeseen error.", hint))

@@ -1,0 +1,128 @@
+"""Routes of questions."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, cast
+from uuid import UUID, uuid4
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import delete, select
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from answering.answer import Done, Event, Query, Retrieval, answer, search
+from answering.body import body_of
+from moat.errors import Forbidden, NotFound, TooLarge
+from moat.records import Reader
+from moat.tables import AnswerRow, Feedback
+from services.dependencies import Asking, PartsOf
+from services.idempotency import Once
+from services.parts import Parts
+from services.query.schemas import AnswerBody, AnswerShape, FeedbackBody, QuestionBody, SearchBody, SearchShape
+from services.query.stream import AnswerStream, passage_body
+
+router = APIRouter(prefix="/v1", tags=["questions"])
+_SSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events with `stream`."}
+}
+
+
+@router.post("/search", response_model=SearchShape)
+def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONResponse:
+    """Find passages without asking a model."""
+    _check(body, parts)
+    if body.retrieval is not None and not reader.is_admin:
+        raise Forbidden("Only an admin may choose how to retrieve.", "Leave 'retrieval' out.")
+    retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
+    query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
+    found = search(query, reader, parts.answering)
+    passages = [passage_body(p, explain=body.explain) for p in found.passages]
+    return JSONResponse({"passages": passages, "timings": dict(found.timings)})
+
+
+@router.post("/answers", response_model=AnswerShape, responses=_SSE)
+async def ask(
+    body: AnswerBody,
+    request: Request,
+    reader: Asking,
+    parts: PartsOf,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Answer a question with citations and what it cost; `stream` sends it as it is made."""
+    _check(body, parts)
+    once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, body.model_dump_json())
+    stored = await to_thread.run_sync(once.begin)
+    if stored is not None:
+        return _replayed(stored.body) if body.stream else JSONResponse(stored.body, stored.status)
+    query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
+    events = cast(AsyncGenerator[Event], answer(query, reader, parts.answering))
+    recorded = _recording(events, once)
+    try:
+        first = await anext(recorded)
+    except BaseException:
+        await recorded.aclose()
+        raise
+    if body.stream:
+        return AnswerStream(first, recorded)
+    async for event in recorded:
+        if isinstance(event, Done):
+            return JSONResponse(body_of(event.answer))
+    raise RuntimeError("an answer ended without its last event")
+
+
+async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerator[Event]:
+    """Pass events on, keep the finished answer for a repetition, and close the source with itself."""
+    finished = False
+    try:
+        async for event in events:
+            if isinstance(event, Done):
+                await to_thread.run_sync(once.keep, 200, body_of(event.answer))
+                finished = True
+            yield event
+    finally:
+        await events.aclose()
+        if not finished:
+            await to_thread.run_sync(once.forget)
+
+
+def _replayed(body: dict[str, Any]) -> EventSourceResponse:
+    async def events() -> AsyncGenerator[ServerSentEvent]:
+        yield ServerSentEvent(JSONResponse(body).body.decode(), event="done")
+
+    return EventSourceResponse(events())
+
+
+def _check(body: QuestionBody, parts: Parts) -> None:
+    limit = parts.settings.api.max_question_chars
+    if len(body.question) > limit:
+        raise TooLarge(
+            f"The question has {len(body.question):,} characters; the limit is {limit:,}.",
+            "Ask a shorter question, or upload the long text as a document.",
+        )
+
+
+def _corpora(body: QuestionBody) -> tuple[str, ...] | None:
+    return tuple(body.corpora) if body.corpora is not None else None
+
+
+@router.get("/answers/{answer_id}", response_model=AnswerShape)
+def get_answer(answer_id: UUID, reader: Asking, parts: PartsOf) -> JSONResponse:
+    """Show one of your own answers again."""
+    return JSONResponse(_own(answer_id, reader, parts).body)
+
+
+@router.post("/answers/{answer_id}/feedback", status_code=204)
+def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: PartsOf) -> None:
+    """Say whether an answer helped; the last word counts."""
+    _own(answer_id, reader, parts)
+    with parts.database.transaction() as session:
+        session.execute(delete(Feedback).where(Feedback.answer_id == answer_id))
+        session.add(Feedback(answer_id=answer_id, rating=body.rating, comment=body.comment))
+
+
+def _own(answer_id: UUID, reader: Reader, parts: Parts) -> AnswerRow:
+    with parts.database.reading() as session:
+        row = session.scalar(select(AnswerRow).where(AnswerRow.id == answer_id, AnswerRow.user == reader.user))
+    if row is None or row.body is None:
+        raise NotFound(f"There is no answer {answer_id} of yours.", "Ids come with each answer.")
+    return row

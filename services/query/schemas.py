@@ -1,0 +1,114 @@
+"""The shapes of questions, passages and answers over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field, field_validator
+
+from services.schemas import Body, Shape
+
+
+class RetrievalBody(Body):
+    """How to look for passages; for admins who compare."""
+
+    arms: list[Literal["dense", "sparse"]] = Field(["dense", "sparse"], min_length=1, max_length=2)
+    fusion: Literal["rrf"] = "rrf"
+
+
+class QuestionBody(Body):
+    question: str = Field(min_length=1, description="What you want to know.")
+    corpora: list[str] | None = Field(None, max_length=100, description="Names or ids; every readable one by default.")
+
+    @field_validator("question")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the question is blank")
+        return value
+
+
+class SearchBody(QuestionBody):
+    limit: int = Field(10, ge=1, le=200)
+    explain: bool = Field(False, description="Add each arm's rank and score.")
+    retrieval: RetrievalBody | None = Field(None, description="Admins only.")
+
+
+class AnswerBody(QuestionBody):
+    model: str | None = Field(None, description="One of GET /v1/models; the configured default otherwise.")
+    stream: bool = Field(False, description="Answer as server-sent events: sources, token, citation, done, error.")
+
+
+class ArmShape(Shape):
+    rank: int
+    score: float
+
+
+class PassageShape(Shape):
+    passage_id: UUID
+    document_id: UUID
+    key: str
+    title: str
+    corpus: str
+    page: int | None
+    span: tuple[int, int]
+    text: str
+    score: float
+    heading_path: list[str]
+    arms: dict[str, ArmShape] | None = None
+
+
+class SearchShape(Shape):
+    passages: list[PassageShape]
+    timings: dict[str, float]
+
+
+class CitationShape(Shape):
+    marker: int
+    document_id: UUID
+    title: str
+    corpus: str
+    page: int | None
+    span: tuple[int, int]
+    quote: str
+    score: float
+    url: str
+
+
+class CallShape(Shape):
+    kind: str
+    provider: str
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd: str
+    usage: str
+    price_version: str
+    attempt: int
+    status: str
+
+
+class CostShape(Shape):
+    total_usd: str
+    saved_usd: str
+    calls: list[CallShape]
+
+
+class AnswerShape(Shape):
+    id: UUID
+    question: str
+    answer: str
+    abstained: bool
+    citations: list[CitationShape]
+    cost: CostShape
+    model: str
+    timings: dict[str, float]
+    created_at: datetime
+    note: str = ""
+
+
+class FeedbackBody(Body):
+    rating: Literal["up", "down"]
+    comment: str = Field("", max_length=4000)

@@ -1,0 +1,1 @@
+"""Documents in: receive, accept, list, delete."""

@@ -1,0 +1,185 @@
+"""Routes of one document."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from anyio import to_thread
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+from sqlalchemy import delete, select
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from ingest.wire import load_canonical
+from moat.access import check_principals, find_document
+from moat.blobs import original_name, text_name
+from moat.documents import mark_untidy, retry, start_forgetting
+from moat.errors import NotFound
+from moat.records import CanonicalText, Reader
+from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
+from services.dependencies import Admin, PartsOf, Reading, Uploading, publish_soon
+from services.parts import Parts
+from services.upload.schemas import (
+    AccessBody,
+    AccessShape,
+    ChunkPage,
+    ChunkShape,
+    DocumentShape,
+    PageSpanShape,
+    TextShape,
+)
+from services.upload.views import document_shape, is_settled
+
+router = APIRouter(prefix="/v1", tags=["documents"])
+_POLL_S = 0.5
+
+
+@router.get("/documents/{document_id}")
+def get_document(document_id: UUID, reader: Reading, parts: PartsOf) -> DocumentShape:
+    """Show a document: state, progress, and why it failed if it did."""
+    with parts.database.reading() as session:
+        find_document(session, reader, document_id)
+        return document_shape(session, document_id)
+
+
+@router.delete("/documents/{document_id}", status_code=202)
+def delete_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
+    """Hide a document at once; its file, chunks and vectors follow within seconds."""
+    with parts.database.transaction() as session:
+        document = find_document(session, reader, document_id)
+        start_forgetting(session, document)
+        session.flush()
+        shape = document_shape(session, document_id)
+    publish_soon(parts)
+    return shape
+
+
+@router.post("/documents/{document_id}/retry", status_code=202)
+def retry_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
+    """Try a document again that failed, was quarantined or cancelled."""
+    with parts.database.transaction() as session:
+        document = find_document(session, reader, document_id)
+        retry(session, document)
+        session.flush()
+        shape = document_shape(session, document_id)
+    publish_soon(parts)
+    return shape
+
+
+@router.put("/documents/{document_id}/access")
+def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsOf) -> AccessShape:
+    """Say who may read a document; it holds from the next question on."""
+    access = check_principals(body.access)
+    with parts.database.transaction() as session:
+        document = find_document(session, reader, document_id)
+        session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == document.id))
+        session.add_all(DocumentAccess(document_id=document.id, principal=p) for p in access)
+        version = session.get_one(Version, (document.id, document.version))
+        version.access = list(access)
+        mark_untidy(session, document.id)
+    publish_soon(parts)
+    return AccessShape(access=sorted(access))
+
+
+@router.get("/documents/{document_id}/content")
+def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileResponse:
+    """Give the original file of the newest version."""
+    with parts.database.reading() as session:
+        document = find_document(session, reader, document_id)
+        version = session.get_one(Version, (document.id, document.version))
+    with parts.blobs.local_file(original_name(version.sha256)) as path:
+        return FileResponse(
+            path,
+            media_type=version.media_type,
+            filename=document.name,
+            # An uploaded page must never run as if it were ours.
+            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"},
+        )
+
+
+@router.get("/documents/{document_id}/text")
+def get_text(document_id: UUID, reader: Reading, parts: PartsOf) -> TextShape:
+    """Give the canonical text of the serving version with its page map."""
+    version, canonical, _ = _canonical(document_id, reader, parts)
+    return TextShape(
+        document_id=document_id,
+        version=version,
+        title=canonical.title,
+        text=canonical.text,
+        page_map=[PageSpanShape(page=p.page, start=p.start, end=p.end) for p in canonical.page_map],
+    )
+
+
+@router.get("/documents/{document_id}/chunks")
+def get_chunks(
+    document_id: UUID,
+    reader: Reading,
+    parts: PartsOf,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+) -> ChunkPage:
+    """List what was indexed of the serving version, in order."""
+    _, canonical, generation = _canonical(document_id, reader, parts)
+    with parts.database.reading() as session:
+        rows = session.scalars(
+            select(ChunkRow)
+            .where(ChunkRow.document_id == document_id, ChunkRow.generation_id == generation)
+            .where(ChunkRow.ordinal >= cursor)
+            .order_by(ChunkRow.ordinal)
+            .limit(limit + 1)
+        ).all()
+    items = [
+        ChunkShape(
+            id=row.id,
+            ordinal=row.ordinal,
+            page=row.page,
+            span=(row.span_start, row.span_end),
+            heading_path=row.heading_path,
+            tokens=row.tokens,
+            text=canonical.text[row.span_start : row.span_end],
+        )
+        for row in rows[:limit]
+    ]
+    return ChunkPage(items=items, next_cursor=str(rows[limit].ordinal) if len(rows) > limit else None)
+
+
+def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, CanonicalText, UUID]:
+    with parts.database.reading() as session:
+        document = find_document(session, reader, document_id)
+        corpus = session.get_one(Corpus, document.corpus_id)
+        indexing = session.scalar(
+            select(Indexing).where(
+                Indexing.document_id == document.id,
+                Indexing.generation_id == corpus.serving_generation,
+                Indexing.version == document.serving_version,
+            )
+        )
+    if indexing is None:
+        raise NotFound("No version of this document serves yet.", "Wait until its state is 'ready'.")
+    return indexing.version, load_canonical(parts.blobs.get(text_name(indexing.id))), indexing.generation_id
+
+
+@router.get("/documents/{document_id}/events", response_class=EventSourceResponse)
+async def document_events(document_id: UUID, request: Request, reader: Reading, parts: PartsOf) -> EventSourceResponse:
+    """Stream a document's progress until it is settled."""
+    first = await to_thread.run_sync(get_document, document_id, reader, parts)
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        told, shape = "", first
+        while True:
+            line = shape.model_dump_json()
+            if line != told:
+                told = line
+                yield ServerSentEvent(line, event="progress")
+            if is_settled(shape):
+                return
+            await asyncio.sleep(_POLL_S)
+            try:
+                shape = await to_thread.run_sync(get_document, document_id, reader, parts)
+            except NotFound:
+                yield ServerSentEvent(json.dumps({"id": str(document_id)}), event="deleted")
+                return
+
+    return EventSourceResponse(events())

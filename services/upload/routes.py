@@ -1,0 +1,144 @@
+"""Routes of documents."""
+
+import json
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from moat.access import check_principals, find_corpus
+from moat.errors import InvalidRequest, MoatError
+from moat.records import DocumentState, Reader
+from moat.tables import Corpus
+from services.dependencies import PartsOf, Reading, Uploading, publish_soon
+from services.parts import Parts
+from services.problems import of_error
+from services.upload.accept import Accepted, Terms, accept
+from services.upload.receive import Arrived, Upload, received
+from services.upload.schemas import (
+    DocumentPage,
+    Problem,
+    UploadItem,
+    UploadResult,
+)
+from services.upload.views import document_page
+
+router = APIRouter(prefix="/v1", tags=["documents"])
+
+_STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "key": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "By position; the file's name otherwise.",
+                        },
+                        "access": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "Groups that may read; the corpus's otherwise.",
+                        },
+                        "metadata": {"type": "string", "description": "A JSON object kept with each document."},
+                    },
+                }
+            }
+        },
+    }
+}
+_FIELDS = {"key", "access", "metadata"}
+
+
+@router.post("/corpora/{corpus}/documents", status_code=202, response_model=UploadResult, openapi_extra=_FORM)
+async def upload(corpus: str, request: Request, reader: Uploading, parts: PartsOf) -> Response:
+    """Upload files; what is accepted is durable when this answers, and is indexed by a worker."""
+    into = await to_thread.run_sync(_corpus, corpus, reader, parts)
+    async with received(request, parts.blobs, parts.settings.upload) as arrived:
+        items = await to_thread.run_sync(_accept_all, arrived, into, reader, parts)
+    if any(item.id for item in items):
+        await to_thread.run_sync(publish_soon, parts)
+    return _answer(items)
+
+
+def _corpus(name: str, reader: Reader, parts: Parts) -> Corpus:
+    with parts.database.reading() as session:
+        return find_corpus(session, reader, name)
+
+
+def _accept_all(upload: Upload, corpus: Corpus, reader: Reader, parts: Parts) -> list[UploadItem]:
+    terms = _terms(upload)
+    return [_accept_one(f, t, corpus, reader, parts) for f, t in zip(upload.files, terms, strict=True)]
+
+
+def _accept_one(arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, parts: Parts) -> UploadItem:
+    try:
+        if arrived.problem is not None:
+            raise arrived.problem
+        accepted: Accepted = accept(arrived, terms, corpus, reader, parts.database)
+    except MoatError as error:
+        return UploadItem(filename=arrived.filename, problem=Problem(**of_error(error)))
+    return UploadItem(filename=arrived.filename, id=accepted.id, state=accepted.state, duplicate=accepted.duplicate)
+
+
+def _terms(upload: Upload) -> list[Terms]:
+    unknown = sorted(set(upload.fields) - _FIELDS)
+    if unknown:
+        raise InvalidRequest(
+            f"There is no field {unknown[0][:50]!r} in an upload.", "Fields are files, key, access, metadata."
+        )
+    keys = upload.fields.get("key", [])
+    if len(keys) > len(upload.files) or any(not 0 < len(key) <= 1000 for key in keys):
+        raise InvalidRequest(
+            f"{len(keys)} keys came with {len(upload.files)} files, or one is empty or over 1,000 characters.",
+            "Send one key a file, in the files' order, or none.",
+        )
+    access = check_principals(upload.fields["access"]) if "access" in upload.fields else None
+    metadata = _metadata(upload.fields.get("metadata"))
+    named = keys + [f.filename for f in upload.files[len(keys) :]]
+    return [Terms(key, access, metadata) for key in named]
+
+
+def _metadata(values: list[str] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    try:
+        metadata = json.loads(values[-1])
+    except ValueError as error:
+        raise InvalidRequest(
+            f"metadata is not JSON: {error}", 'Send an object such as {"department": "finance"}.'
+        ) from error
+    if not isinstance(metadata, dict):
+        raise InvalidRequest("metadata is not a JSON object.", 'Send an object such as {"department": "finance"}.')
+    return metadata
+
+
+def _answer(items: list[UploadItem]) -> Response:
+    problems = [item.problem for item in items if item.problem is not None]
+    if len(problems) < len(items):
+        return JSONResponse(UploadResult(items=items).model_dump(mode="json"), 202)
+    first = problems[0]
+    body = first.model_dump() | {"items": UploadResult(items=items).model_dump(mode="json")["items"]}
+    return JSONResponse(body, first.status, media_type="application/problem+json")
+
+
+@router.get("/corpora/{corpus}/documents")
+def list_documents(
+    corpus: str,
+    reader: Reading,
+    parts: PartsOf,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: str | None = None,
+    state: DocumentState | None = None,
+    key: str | None = None,
+) -> DocumentPage:
+    """List the readable documents of a corpus, newest first, with counts by state."""
+    with parts.database.reading() as session:
+        return document_page(session, reader, find_corpus(session, reader, corpus), limit, cursor, state, key)

@@ -1,0 +1,105 @@
+"""The shapes of documents over HTTP."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from moat.records import DocumentState
+from services.schemas import Body, Shape
+
+
+class Problem(Shape):
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+
+
+class UploadItem(Shape):
+    """What became of one file of an upload."""
+
+    filename: str
+    id: UUID | None = None
+    state: DocumentState | None = None
+    duplicate: bool = False
+    problem: Problem | None = None
+
+
+class UploadResult(Shape):
+    items: list[UploadItem]
+
+
+class DocumentShape(Shape):
+    """A document at its newest version; `serving_version` is the one that answers."""
+
+    id: UUID
+    corpus: str
+    key: str
+    name: str
+    title: str
+    version: int
+    serving_version: int | None
+    parent_id: UUID | None = None
+    state: DocumentState
+    progress: float
+    error: str | None
+    hint: str | None
+    media_type: str
+    size: int
+    pages: int | None
+    chunks: int
+    cost_usd: str = Field("0", description="What indexing this version cost.")
+    access: list[str]
+    metadata: dict[str, Any]
+    uploaded_by: str
+    created_at: datetime
+    updated_at: datetime
+    timings: dict[str, float]
+
+
+class DocumentPage(Shape):
+    items: list[DocumentShape]
+    next_cursor: str | None
+    counts: dict[str, int] = Field(description="Readable documents by state, the whole corpus.")
+
+
+class PageSpanShape(Shape):
+    page: int
+    start: int
+    end: int
+
+
+class TextShape(Shape):
+    """The canonical text that spans and quotes count in."""
+
+    document_id: UUID
+    version: int
+    title: str
+    text: str
+    page_map: list[PageSpanShape]
+
+
+class ChunkShape(Shape):
+    id: UUID
+    ordinal: int
+    page: int | None
+    span: tuple[int, int]
+    heading_path: list[str]
+    tokens: int
+    text: str
+
+
+class ChunkPage(Shape):
+    items: list[ChunkShape]
+    next_cursor: str | None
+
+
+class AccessBody(Body):
+    access: list[str] = Field(min_length=0, max_length=200)
+
+
+class AccessShape(Shape):
+    access: list[str]

@@ -1,0 +1,116 @@
+"""Documents as their readers see them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from moat.access import rule
+from moat.records import TERMINAL_STATES, DocumentState, Reader
+from moat.tables import Corpus, Document, DocumentAccess, Indexing, Version
+from services.schemas import decode_cursor, encode_cursor
+from services.upload.schemas import DocumentPage, DocumentShape
+
+
+def document_page(
+    session: Session,
+    reader: Reader,
+    corpus: Corpus,
+    limit: int,
+    cursor: str | None,
+    state: DocumentState | None,
+    key: str | None,
+) -> DocumentPage:
+    """List a corpus's readable documents, newest first."""
+    statement = _rows().where(Document.corpus_id == corpus.id, rule(reader).documents())
+    if state is not None:
+        statement = statement.where(Document.state == state)
+    if key is not None:
+        statement = statement.where(Document.key == key)
+    if cursor:
+        created_at, id_ = decode_cursor(cursor)
+        older = and_(Document.created_at == created_at, Document.id < id_)
+        statement = statement.where(or_(Document.created_at < created_at, older))
+    statement = statement.order_by(Document.created_at.desc(), Document.id.desc()).limit(limit + 1)
+    rows = session.execute(statement).all()
+    shapes = _shapes(session, rows[:limit])
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return DocumentPage(
+        items=shapes,
+        next_cursor=encode_cursor(last.created_at, last.id) if last else None,
+        counts=state_counts(session, reader, corpus.id),
+    )
+
+
+def document_shape(session: Session, document_id: UUID) -> DocumentShape:
+    """Show one document that was found readable."""
+    return _shapes(session, session.execute(_rows().where(Document.id == document_id)).all())[0]
+
+
+def state_counts(session: Session, reader: Reader, corpus_id: UUID) -> dict[str, int]:
+    """Count a corpus's readable documents by state."""
+    rows = session.execute(
+        select(Document.state, func.count())
+        .where(Document.corpus_id == corpus_id, rule(reader).documents())
+        .group_by(Document.state)
+    )
+    return {str(state): count for state, count in rows}
+
+
+def is_settled(document: DocumentShape) -> bool:
+    """Tell whether nothing more happens to a document by itself."""
+    return document.state in TERMINAL_STATES
+
+
+def _rows() -> Select[Document, Corpus, Version, Indexing]:
+    return (
+        select(Document, Corpus, Version, Indexing)
+        .join(Corpus, Corpus.id == Document.corpus_id)
+        .join(Version, and_(Version.document_id == Document.id, Version.number == Document.version))
+        .join(
+            Indexing,
+            and_(
+                Indexing.document_id == Document.id,
+                Indexing.version == Document.version,
+                Indexing.generation_id == Corpus.serving_generation,
+            ),
+            isouter=True,
+        )
+    )
+
+
+def _shapes(session: Session, rows: Sequence[Row[Document, Corpus, Version, Indexing]]) -> list[DocumentShape]:
+    ids = [row[0].id for row in rows]
+    access: dict[UUID, list[str]] = {id_: [] for id_ in ids}
+    for grant in session.scalars(select(DocumentAccess).where(DocumentAccess.document_id.in_(ids))):
+        access[grant.document_id].append(grant.principal)
+    return [_shape(row, access) for row in rows]
+
+
+def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, list[str]]) -> DocumentShape:
+    document, corpus, version, joined = row
+    indexing: Indexing | None = joined  # an outer join: a generation may not know the newest version yet
+    return DocumentShape(
+        id=document.id,
+        corpus=corpus.name,
+        key=document.key,
+        name=document.name,
+        title=version.title or document.name,
+        version=document.version,
+        serving_version=document.serving_version,
+        state=document.state,
+        progress=indexing.progress if indexing else 0.0,
+        error=indexing.error if indexing else None,
+        hint=indexing.hint if indexing else None,
+        media_type=version.media_type,
+        size=version.size,
+        pages=version.pages,
+        chunks=indexing.chunks if indexing else 0,
+        access=sorted(access[document.id]),
+        metadata=document.doc_metadata,
+        uploaded_by=document.uploaded_by,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+        timings=indexing.timings if indexing else {},
+    )
