@@ -13,6 +13,7 @@ from moat.ledger import expire_open
 from moat.records import WORKING_STATES, DocumentState
 from moat.tables import (
     ChunkRow,
+    Corpus,
     Document,
     Forgetting,
     Generation,
@@ -46,6 +47,7 @@ def sweep(parts: Parts) -> None:
         _finish_forgetting,
         _tidy_marked,
         _drop_generations,
+        _finish_deleted_corpora,
         _close_calls,
         _purge,
     )
@@ -154,9 +156,20 @@ def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
         parts.blobs.delete(f"texts/{indexing.hex}")
 
 
-def _close_calls(parts: Parts) -> None:
+def _finish_deleted_corpora(parts: Parts) -> None:
+    """Remove the rows of deleted corpora once their documents and collections are gone."""
+    left = select(Document.id).where(Document.corpus_id == Corpus.id).exists()
+    undropped = select(Generation.id).where(Generation.corpus_id == Corpus.id, Generation.state != "dropped").exists()
     with parts.database.transaction() as session:
-        expire_open(session, utc_now())
+        session.execute(
+            delete(Corpus)
+            .where(Corpus.deleted_at.is_not(None), ~left, ~undropped)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _close_calls(parts: Parts) -> None:
+    expire_open(parts.database, utc_now())
 
 
 def _purge(parts: Parts) -> None:

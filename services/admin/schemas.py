@@ -47,7 +47,7 @@ class KeyBody(Body):
     name: str = Field(min_length=1, max_length=200)
     user: str = Field(min_length=1, max_length=200)
     groups: list[str] = Field([], max_length=200)
-    scopes: list[Literal["read", "ask", "upload", "admin"]] = ["read", "ask"]
+    scopes: list[Literal["read", "ask", "upload", "admin"]] = Field(["read", "ask"], max_length=4)
     corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
     expires_at: datetime | None = None
 

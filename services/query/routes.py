@@ -1,7 +1,8 @@
 """Routes of questions."""
 
+import json
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from anyio import to_thread
@@ -55,7 +56,7 @@ async def ask(
     if stored is not None:
         return _replayed(stored.body) if body.stream else JSONResponse(stored.body, stored.status)
     query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
-    events = cast(AsyncGenerator[Event], answer(query, reader, parts.answering))
+    events = answer(query, reader, parts.answering)
     recorded = _recording(events, once)
     try:
         first = await anext(recorded)
@@ -87,7 +88,7 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
 
 def _replayed(body: dict[str, Any]) -> EventSourceResponse:
     async def events() -> AsyncGenerator[ServerSentEvent]:
-        yield ServerSentEvent(JSONResponse(body).body.decode(), event="done")
+        yield ServerSentEvent(json.dumps(body), event="done")
 
     return EventSourceResponse(events())
 

@@ -66,7 +66,7 @@ def frame(event: Event) -> ServerSentEvent:
 
 def passage_body(passage: Passage, *, explain: bool = False) -> dict[str, Any]:
     """Write a passage as plain JSON values."""
-    body = {
+    body: dict[str, Any] = {
         "passage_id": str(passage.passage_id),
         "document_id": str(passage.document_id),
         "key": passage.key,

@@ -162,7 +162,7 @@ def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, Ca
 
 
 @router.get("/documents/{document_id}/events", response_class=EventSourceResponse)
-async def document_events(document_id: UUID, request: Request, reader: Reading, parts: PartsOf) -> EventSourceResponse:
+async def document_events(document_id: UUID, reader: Reading, parts: PartsOf) -> EventSourceResponse:
     """Stream a document's progress until it is settled."""
     first = await to_thread.run_sync(get_document, document_id, reader, parts)
 

@@ -22,7 +22,6 @@ let list = null;
 start();
 
 function start() {
-  chat.setAttribute("server", SERVER);
   chat.openDocument = (citation) => openReader(client, citation);
   chat.addEventListener("moat-problem", ({ detail }) => detail.status === 401 && signOut(detail));
   $("#add-corpus").append(icon("plus"));
@@ -64,6 +63,7 @@ async function signIn(problem) {
 }
 
 function signOut(problem) {
+  if (!client) return; // two refusals at once ask for one key
   sessionStorage.removeItem(KEY);
   client = null;
   list?.stop();

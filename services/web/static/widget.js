@@ -1,6 +1,6 @@
 /* Moat's chat for any page. One tag does it:
  *   <script src="https://moat.example/widget.js" data-widget="wid_..." defer></script>
- * places a floating button. Without data-widget it only defines <moat-chat widget="wid_..." server="..."></moat-chat>.
+ * places a floating button. Without data-widget it only defines <moat-chat widget="wid_..."></moat-chat>.
  * Optional: data-heading, data-placeholder, data-theme ("light" or "dark"), and the --moat-* custom properties.
  */
 (() => {
@@ -13,7 +13,6 @@
   const place = () => {
     const chat = document.createElement("moat-chat");
     chat.setAttribute("floating", "");
-    chat.setAttribute("server", server);
     for (const name of ["widget", "heading", "placeholder", "theme"]) {
       if (script.dataset[name]) chat.setAttribute(name, script.dataset[name]);
     }

@@ -3,8 +3,10 @@ import { h, icon, mark } from "./dom.js";
 import { styles } from "./styles.js";
 import { Turn } from "./turn.js";
 
+const HOME = new URL("../..", import.meta.url).href; // the server that this module came from
+
 /**
- * <moat-chat widget="wid_..." server="https://moat.example" [floating] [heading] [placeholder] [theme]>
+ * <moat-chat widget="wid_..." [server] [floating] [heading] [placeholder] [theme]>
  *
  * Properties for Moat's own page, never attributes: `token` (a key), `corpora` (ids or names to ask, null for all),
  * `openDocument` (a function that shows a citation's document). Events: `moat-answer` and `moat-problem`.
@@ -43,7 +45,7 @@ export class MoatChat extends HTMLElement {
   }
 
   get server() {
-    return (this.getAttribute("server") || location.origin).replace(/\/$/, "");
+    return (this.getAttribute("server") || HOME).replace(/\/$/, "");
   }
 
   build() {
@@ -52,7 +54,7 @@ export class MoatChat extends HTMLElement {
     const placeholder = this.getAttribute("placeholder") || "Ask a question";
     this.log = h("div", { class: "log" }, welcome(heading));
     this.status = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
-    const field = { rows: "1", placeholder, "aria-label": placeholder, enterkeyhint: "send", maxlength: "4000" };
+    const field = { rows: "1", placeholder, "aria-label": placeholder, enterkeyhint: "send" };
     this.question = h("textarea", { ...field, oninput: () => this.grow() });
     this.send = h("button", { class: "send", type: "submit", "aria-label": "Send", title: "Send" }, icon("send"));
     const submit = (event) => {
@@ -95,7 +97,8 @@ export class MoatChat extends HTMLElement {
 
   pressed(event) {
     event.stopPropagation(); // the page's own shortcuts must not hear what is typed here
-    if (event.key === "Enter" && event.target === this.question && !event.shiftKey && !event.isComposing) {
+    if (event.isComposing) return; // Enter and Escape belong to the input method
+    if (event.key === "Enter" && event.target === this.question && !event.shiftKey) {
       event.preventDefault();
       if (!this.#abort) this.submit();
     } else if (event.key === "Escape") {

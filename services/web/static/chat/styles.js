@@ -68,6 +68,7 @@ header strong { flex: 1; font-weight: 600; }
 .turn + .turn { margin-top: 26px; padding-top: 24px; border-top: 1px solid var(--_line); }
 .question { font-size: 18px; line-height: 1.35; font-weight: 600; letter-spacing: -.012em; margin-bottom: 10px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
+.question, .body p, .body li, blockquote { unicode-bidi: plaintext; }
 .body { overflow-wrap: anywhere; }
 .body > * + * { margin-top: 10px; }
 .body ul, .body ol { padding-inline-start: 22px; }

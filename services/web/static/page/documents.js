@@ -44,6 +44,7 @@ export class DocumentList {
       if (this.stopped || turn !== this.turn) return;
       if (problem.status === 401) return this.onUnauthenticated(problem);
       this.foot.replaceChildren(problemNote(problem, { retry: () => this.refresh() }));
+      if (problem.status === 0 || problem.status >= 500) this.timer = setTimeout(() => this.refresh(), 5 * POLL_MS);
     }
   }
 
