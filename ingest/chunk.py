@@ -48,31 +48,59 @@ def _sections(blocks: Sequence[Block]) -> Iterator[list[Block]]:
         yield section
 
 
-def _pack(sections: Iterator[list[Block]], text: str, tokens: TokenMap, limit: int) -> Iterator[list[_Piece]]:
+def _pack(sections: Iterator[list[Block]], text: str, tokens: TokenMap, limit: int) -> list[list[_Piece]]:
     """Fill chunks; a new section begins a new one unless one of the two is too small to stand alone."""
     stand_alone, scrap = limit // 2, limit // 8
-    group: list[_Piece] = []
-    size = 0
+    packer = _Packer(limit)
     for section in sections:
         needed = tokens.count(section[0].start, section[-1].end)
-        fits = size + needed <= limit and min(size, needed) < stand_alone and _may_join(group, section[0])
-        if group and size >= scrap and not fits:
-            yield group
-            group, size = [], 0
+        together = packer.size + needed <= limit and min(packer.size, needed) < stand_alone
+        if packer.size >= scrap and not (together and _may_join(packer.group, section[0])):
+            packer.flush(0)
         for block in section:
             whole = tokens.count(block.start, block.end)
-            if whole <= limit - size or (whole <= limit and size >= stand_alone):
-                pieces: Iterator[_Piece] = iter([_Piece(block.start, block.end, whole, block)])
+            # A paragraph stays whole if it fits here, or if the chunk is full enough to be closed before it.
+            if packer.size + whole <= limit or (whole <= limit and packer.size >= stand_alone):
+                packer.add(_Piece(block.start, block.end, whole, block))
             else:
-                pieces = _cut(block, text, tokens, limit)
-            for piece in pieces:
-                if group and size + piece.tokens > limit:
-                    yield group
-                    group, size = [], 0
-                group.append(piece)
-                size += piece.tokens
-    if group:
-        yield group
+                for piece in _cut(block, text, tokens, limit - packer.headings()):
+                    packer.add(piece)
+    packer.flush(0)
+    return packer.full
+
+
+class _Packer:
+    """Gathers pieces into groups of at most `limit` tokens."""
+
+    def __init__(self, limit: int) -> None:
+        self.full: list[list[_Piece]] = []
+        self.group: list[_Piece] = []
+        self.size = 0
+        self._limit = limit
+
+    def add(self, piece: _Piece) -> None:
+        if self.size + piece.tokens > self._limit:
+            self.flush(piece.tokens)
+        self.group.append(piece)
+        self.size += piece.tokens
+
+    def headings(self) -> int:
+        """Count the tokens of a group that is only headings: what comes must leave room for them."""
+        bare = all(piece.block.level for piece in self.group)
+        return self.size if bare and self.size <= self._limit // 2 else 0
+
+    def flush(self, coming: int) -> None:
+        """Close the group, keeping headings at its end for what is coming, if both fit together."""
+        kept = len(self.group)
+        while coming and kept and self.group[kept - 1].block.level:
+            kept -= 1
+        carried = self.group[kept:]
+        size = sum(piece.tokens for piece in carried)
+        if not kept or size + coming > self._limit:
+            kept, carried, size = len(self.group), [], 0
+        if kept:
+            self.full.append(self.group[:kept])
+        self.group, self.size = carried, size
 
 
 def _may_join(group: list[_Piece], heading: Block) -> bool:

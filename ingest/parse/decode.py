@@ -18,16 +18,16 @@ _OWN_LINE = re.compile(r"\s|[-*•>|]\s|\d{1,3}[.)]\s|[\w -]{1,30}:\s")
 _WRAPPED_FROM = 50  # a line this long was probably broken by the width of a screen
 
 
-def decode(data: bytes, declared: str = "") -> str:
-    """Turn bytes into text with line feeds: byte order mark, the declared encoding, UTF-8, then the likeliest."""
-    return _decode(data, declared).replace("\r\n", "\n").replace("\r", "\n")
+def decode(data: bytes, *declared: str) -> str:
+    """Turn bytes into text with line feeds: byte order mark, those declared, UTF-8, then the likeliest."""
+    return _decode(data, (*declared, "utf-8")).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _decode(data: bytes, declared: str) -> str:
+def _decode(data: bytes, likely: tuple[str, ...]) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    for encoding in (declared, "utf-8"):
+    for encoding in likely:
         try:
             if encoding:
                 return data.decode(encoding)
@@ -35,8 +35,13 @@ def _decode(data: bytes, declared: str) -> str:
             continue
     from charset_normalizer import from_bytes  # a tenth of a second that UTF-8 files do not pay
 
-    best = from_bytes(data[:_SAMPLE]).best()
-    return data.decode(best.encoding if best else "cp1252", "replace")
+    found = from_bytes(data[:_SAMPLE])
+    best = found.best()
+    # In a short text its guess between cousins is a coin toss: the commonest wins when it is as plausible.
+    western = next((match for match in found if match.encoding in ("cp1252", "latin_1")), None)
+    if best is None or (western and western.chaos <= best.chaos):
+        return data.decode("cp1252", "replace")
+    return data.decode(best.encoding, "replace")
 
 
 def paragraphs(text: str) -> list[str]:

@@ -29,15 +29,13 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
 
 
 def _header(message: Message, name: str) -> str:
-    raw = message.get(name)
-    if raw is None:
-        return ""
+    raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+    if not raw.isascii():  # bytes that the standard forbids; the email package hands them on as surrogates
+        return " ".join(decode(raw.encode("utf-8", "surrogateescape"), "utf-8", "cp1252").split())
     try:
         text = str(make_header(decode_header(raw)))
     except (LookupError, ValueError):  # an unknown charset, or bytes that are not of the one named
-        text = str(raw)
-    # Bytes beyond ASCII come in as surrogates.
-    text = decode(text.encode("utf-8", "surrogateescape")) if any(0xDC80 <= ord(c) <= 0xDCFF for c in text) else text
+        text = raw
     return " ".join(text.split())
 
 

@@ -21,7 +21,7 @@ _CELL_EDGE = re.compile(r"(?<!\\)\|")
 _REFERENCE = re.compile(r"\s{0,3}\[[^\]]+\]:\s+\S+")
 _HTML_TABLE = re.compile(r"\s{0,3}<table\b", re.I)
 
-_CODE = re.compile(r"(`+)(.+?)\1")
+_LITERAL = re.compile(r"(`+)(.+?)\1|\\([!-/:-@\[-`{-~])")  # code, or an escaped mark
 _IMAGE = re.compile(r"!\[([^\[\]]*)\](\([^()\s]*(\([^()]*\)[^()]*)*(\s+\"[^\"]*\")?\)|\[[^\]]*\])?")
 _LINK = re.compile(r"\[([^\[\]]+)\](\(<?[^()\s]*(\([^()]*\)[^()\s]*)*>?(\s+[\"'][^\"']*[\"'])?\s*\)|\[[^\]]*\])")
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^>\s]+|[\w.+-]+@[\w.-]+)>")
@@ -30,7 +30,6 @@ _STRONG = re.compile(
     r"(?<![\w*])(\*{1,3})(?=\S)([^*]+?)(?<=\S)\1(?![\w*])|(?<![\w_])(_{1,3})(?=\S)([^_]+?)(?<=\S)\3(?![\w_])"
 )
 _STRIKE = re.compile(r"~~(.+?)~~")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
 def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
@@ -136,15 +135,15 @@ def plain(text: str) -> str:
     kept: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
-        kept.append(found[2])
+        kept.append(found[2] if found[1] else found[3])
         return f"\x00{len(kept) - 1}\x00"
 
-    text = _CODE.sub(keep, text.replace("\x00", ""))
+    text = _LITERAL.sub(keep, text.replace("\x00", ""))
     text = _AUTOLINK.sub(r"\1", text)
     text = _LINK.sub(r"\1", _IMAGE.sub(r"\1", text))
     text = _LINK.sub(r"\1", text)  # once more: a linked image
     text = _STRIKE.sub(r"\1", _unmark(_unmark(_TAG.sub(" ", text))))
-    text = unescape(_ESCAPE.sub(r"\1", text))
+    text = unescape(text)
     return re.sub("\x00(\\d+)\x00", lambda found: kept[int(found[1])], text).strip()
 
 
