@@ -18,7 +18,7 @@ The user message holds numbered sources, each between <source n="..."> and </sou
 - If sources contradict each other, say so and cite both.
 - If the sources do not answer the question, reply with exactly this sentence and nothing else: {NOT_ANSWERED}
 - Be brief and precise; keep names, numbers and dates as the sources write them. Answer in the question's language."""
-_FENCE = re.compile(r"<(?=/?\s*(?:source|question)\b)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=\s*/?\s*(?:source|question)\b)", re.IGNORECASE)
 # What the fences, the titles and the system message add to the passages and the question.
 OVERHEAD_TOKENS = 600
 

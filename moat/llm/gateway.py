@@ -18,7 +18,7 @@ from moat.database import Database
 from moat.errors import InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
 from moat.ledger import CallContext
 from moat.llm.prices import Price, price_of
-from moat.llm.providers import AttemptFailed, Message, Piece, count_prompt, count_tokens, stream_chat
+from moat.llm.providers import AttemptFailed, Message, Piece, count_prompt, count_tokens, load, stream_chat
 from moat.records import Usage
 from moat.settings import ModelSettings, ProviderSettings, Settings
 
@@ -166,6 +166,7 @@ class Gateway:
                 f"The prompt of {prompt_tokens} tokens does not fit the {known.context_window} tokens of {name}.",
                 "Ask a shorter question, or lower answering.context_tokens.",
             )
+        load()
         ceiling = price.ceiling(prompt_tokens, known.max_output_tokens)
         return _Plan(provider, model, server, known, price, messages, prompt_tokens, ceiling, context)
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -65,7 +66,7 @@ async def stream_chat(
 
     Closing this generator closes the connection, so that the provider stops.
     """
-    import openai  # it and llama-index take seconds to import: only a process that calls a model pays for it
+    import openai
     from llama_index.core.llms import ChatMessage
     from llama_index.llms.openai_like import OpenAILike
 
@@ -90,6 +91,13 @@ async def stream_chat(
                     yield _piece(chunk.raw, chunk.delta or "")
         except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
             raise _failure(provider, error) from error
+
+
+@functools.cache
+def load() -> None:
+    """Import the client libraries, off the event loop: they take seconds, and only who calls a model pays for it."""
+    import_module("openai")
+    import_module("llama_index.llms.openai_like")
 
 
 def count_tokens(text: str) -> int:
