@@ -1,6 +1,7 @@
 """Which processes make the embedded platform, how each is started, and when it is ready."""
 
 import http.client
+import json
 import re
 import shutil
 import socket
@@ -156,6 +157,14 @@ def _edge(home: Home, complete: Settings, environment: dict[str, str]) -> Proces
     )
 
 
+def recorded_engine(home: Home) -> str:
+    """Name the engine that wrote the home's vectors; empty when there are none, or none that can be read."""
+    try:
+        return str(json.loads((home.qdrant / "catalog.json").read_text(encoding="utf-8"))["engine"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def _start_afresh(complete: Settings) -> Callable[[int], Mending | None]:
     def mend(exit_code: int) -> Mending | None:
         if exit_code != _EDGE_ANOTHER_ENGINE:
@@ -205,7 +214,7 @@ def _api(home: Home, host: str, port: int, environment: dict[str, str], stores: 
         ready=lambda: is_live(reachable(host), port),
         address=api_url(host, port),
         depends_on=stores,
-        stop_timeout_s=3.0,
+        stop_timeout_s=9.0,  # its own patience with open answers is 8 s
     )
 
 

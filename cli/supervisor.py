@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.1
 BOUND_LOGS_EVERY_S = 5.0
 QUICK_DEATHS = 5
-# Everything that the sum of the patient stops leaves is killed then, so that all is over within 15 s.
+# What still runs then is killed, so that all is over within 15 s whatever the processes' own patience.
 STOP_WITHIN_S = 14.0
 
 State = Literal["waiting", "starting", "ready", "died", "stopping", "stopped"]
@@ -56,6 +56,7 @@ class _Child:
         self.start_after = 0.0
         self.arguments: tuple[str, ...] = ()  # for the next start only
         self.last_words = ""
+        self.stop_by: float | None = None  # set when it was told to stop
 
 
 class Supervisor:
@@ -182,8 +183,8 @@ class Supervisor:
         except OSError:
             child.ready = False
         if child.ready:
+            self._tell(child, "ready")  # before the others hear of it, so that its line stands first
             child.was_ready.set()
-            self._tell(child, "ready")
 
     def _bury(self, child: _Child, running: Running, exit_code: int, now: float) -> None:
         running.bury()
@@ -220,16 +221,25 @@ class Supervisor:
         self._tell(child, "died", text)
 
     def _stop_all(self) -> None:
-        deadline = time.monotonic() + STOP_WITHIN_S
-        for child in reversed(self._children.values()):
-            if child.running is None:
-                continue
+        give_up_at = time.monotonic() + STOP_WITHIN_S
+        while left := [child for child in reversed(self._children.values()) if child.running is not None]:
+            needed = {name for child in left for name in child.spec.depends_on}
+            for child in left:
+                if child.running is not None:
+                    self._stop_one(child, child.running, child.spec.name in needed, give_up_at)
+            time.sleep(POLL_S / 4)
+
+    def _stop_one(self, child: _Child, running: Running, needed: bool, give_up_at: float) -> None:
+        """Tell it to stop once nothing that needs it runs; bury it when it has stopped or had its time."""
+        now = time.monotonic()
+        has_ended = running.exit_code() is not None
+        if child.stop_by is None and not needed and not has_ended:
+            child.stop_by = now + child.spec.stop_timeout_s
             self._tell(child, "stopping")
-            child.running.signal(child.spec.stop_signal)
-            until = min(deadline, time.monotonic() + child.spec.stop_timeout_s)
-            while child.running.exit_code() is None and time.monotonic() < until and not self._hurry.is_set():
-                time.sleep(POLL_S / 4)
-            child.running.bury()
+            running.signal(child.spec.stop_signal)
+        time_is_up = child.stop_by is not None and now >= child.stop_by
+        if has_ended or time_is_up or now >= give_up_at or self._hurry.is_set():
+            running.bury()
             child.running, child.ready = None, False
             self._tell(child, "stopped")
 

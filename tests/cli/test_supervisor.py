@@ -165,13 +165,12 @@ NOTES_ITS_END = """
 """
 
 
-def test_processes_stop_one_after_another_the_last_started_first(tmp_path, started):
-    names = ("valkey", "edge", "worker", "api")
+def test_a_process_stops_only_when_nothing_that_needs_it_runs(tmp_path, started):
     specs = []
-    for name in names:
+    for name, needs in (("valkey", ()), ("edge", ("valkey",)), ("worker", ("edge",)), ("api", ("edge", "worker"))):
         ready = tmp_path / f"{name}.ready"
         arguments = (str(tmp_path / "ends"), name, str(ready))
-        specs.append(script(tmp_path, name, NOTES_ITS_END, *arguments, ready=ready.exists))
+        specs.append(script(tmp_path, name, NOTES_ITS_END, *arguments, ready=ready.exists, depends_on=needs))
     supervisor = started(*specs)
     supervisor.wait_ready(10)
     pids = supervisor.pids()
