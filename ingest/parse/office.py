@@ -6,6 +6,7 @@ from typing import Any
 
 from ingest.parse import light_nlp
 from ingest.parse.html import read
+from ingest.parse.word import flattened
 from moat.errors import ParsingFailed
 from moat.records import Element, ParsedDocument
 
@@ -20,7 +21,9 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
     kind = media_type.rsplit(".", 2)[-2]
     try:
         # No language detection: it costs more than the parsing and nothing here asks for it.
-        found = _PARTITIONERS[kind]()(filename=str(path), languages=[""])
+        copy = flattened(path) if kind == "wordprocessingml" else None
+        source = {"file": copy} if copy else {"filename": str(path)}
+        found = _PARTITIONERS[kind]()(**source, languages=[""])
     except UnprocessableEntityError as error:
         raise ParsingFailed(f"{name!r} cannot be read: {error}", "Save it again with its program.") from error
     elements = tuple(_SHAPES[kind](found))

@@ -6,6 +6,8 @@ import sys
 import zipfile
 
 import pytest
+from docx import Document
+from docx.oxml import parse_xml
 
 from ingest.parse.archive import HARMLESS_BYTES, check_expansion
 from moat.errors import ParsingFailed
@@ -27,6 +29,23 @@ def test_word_gives_headings_lists_and_table_rows(read):
         ("table", "", 0),
     ]
     assert parsed.elements[-1].rows == (("City", "Nightly limit"), ("Lisbon", "140 EUR"), ("Oslo", "190 EUR"))
+
+
+def test_word_content_controls_and_text_boxes_are_read_where_they_stand(read):
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    paragraph = "<w:p><w:r><w:t>{}</w:t></w:r></w:p>"
+    document = Document()
+    document.add_paragraph("First.")
+    control = f"<w:sdt {space}><w:sdtContent>{paragraph.format('In a control.')}</w:sdtContent></w:sdt>"
+    boxed = f"<w:txbxContent>{paragraph.format('In a box.')}</w:txbxContent>"
+    anchor = f"<w:p {space}><w:r><w:t>Anchor.</w:t><w:pict>{boxed}</w:pict></w:r></w:p>"
+    document.add_paragraph("Last.")
+    document.element.body.insert(1, parse_xml(control))
+    document.element.body.insert(2, parse_xml(anchor))
+    buffer = io.BytesIO()
+    document.save(buffer)
+    texts = [element.text for element in read(buffer.getvalue(), "a.docx").elements]
+    assert texts == ["First.", "In a control.", "Anchor.", "In a box.", "Last."]
 
 
 def test_powerpoint_pages_are_slides(read):
