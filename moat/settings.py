@@ -81,6 +81,7 @@ class WorkerSettings(Section):
         "", description="Node name; a restarted worker of the same name takes back its own claims at once."
     )
     lease_s: PositiveSeconds = Field(60, description="How long a claim holds without a sign of life.")
+    beat: bool = Field(True, description="Run the sweeper's clock in this worker; one in the installation is enough.")
     sweep_s: PositiveSeconds = Field(5, description="Seconds between two sweeps for lost work.")
     max_attempts: int = Field(10, ge=1, description="Claims of one document that may die before it is quarantined.")
     max_failures: int = Field(3, ge=1, description="Parser crashes of one document before it is quarantined.")

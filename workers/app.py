@@ -80,7 +80,8 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     database.close()
 
     def start_clock(**_: Any) -> None:
-        EmbeddedService(app, thread=True, schedule_filename=str(_beat_file(settings))).start()
+        if settings.worker.beat:
+            EmbeddedService(app, thread=True, schedule_filename=str(beat_file(settings))).start()
         ready_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         ready_file.write_text("ready")
 
@@ -105,7 +106,8 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     return int(worker.exitcode or 0)
 
 
-def _beat_file(settings: Settings) -> Path:
+def beat_file(settings: Settings) -> Path:
+    """Say where the clock remembers when it last struck."""
     folder = settings.home_folder / "run"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder / "beat"
