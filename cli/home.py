@@ -59,11 +59,15 @@ class Home:
         return self.folder / "logs" / f"{name}.log"
 
     def prepare(self) -> None:
-        """Make the folders, for the owner's eyes only."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for name in ("run", "secrets", "logs"):
-            (self.folder / name).mkdir(exist_ok=True)
-            (self.folder / name).chmod(0o700)
+        """Make the folders, for the owner's eyes only; raises Conflict where they cannot be made."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("run", "secrets", "logs"):
+                (self.folder / name).mkdir(exist_ok=True)
+                (self.folder / name).chmod(0o700)
+        except OSError as error:
+            hint = "Own that folder, or choose another with --home or MOAT_HOME."
+            raise Conflict(f"The home {self.folder} cannot be made: {error.strerror or error}.", hint) from error
 
     def secret(self, name: str) -> str:
         """Give the home's own secret of that name, made at first need."""

@@ -137,7 +137,7 @@ def stop_on_signals(supervisor: Supervisor) -> None:
         supervisor.request_stop()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stays
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish stays
             signal.signal(number, stop)
 
 

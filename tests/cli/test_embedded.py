@@ -112,6 +112,16 @@ def test_a_taken_port_is_refused_with_the_way_out(home):
     require_free("127.0.0.1", free_port())
 
 
+def test_a_home_that_cannot_be_made_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(Conflict, match="cannot be made") as refused,
+        platform(load_settings(tmp_path / "file" / "h", 0)),
+    ):
+        pass
+    assert "--home" in refused.value.hint
+
+
 def test_a_home_with_a_long_path_uses_a_port_for_the_broker(tmp_path):
     deep = tmp_path / ("d" * 100)
     with running_stores(deep) as running:
