@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Site
 
@@ -18,7 +18,7 @@ def upload(page: Page, folder: Path, name: str, text: str) -> None:
     page.locator("#files").set_input_files(path)
 
 
-def row(page: Page, name: str):  # type: ignore[no-untyped-def]
+def row(page: Page, name: str) -> Locator:
     return page.locator("li.document", has_text=name)
 
 

@@ -18,28 +18,23 @@ QUESTION = "When are parking permits renewed?"
 
 
 class Intranet:
-    """A page of another origin; its body is what a test puts there."""
+    """A page of another origin that allows Moat's and nothing else; its body is what a test puts there."""
 
-    def __init__(self) -> None:
+    def __init__(self, moat: str) -> None:
+        self.policy = f"default-src 'self'; script-src {moat}; connect-src {moat}; img-src data:"
         self.url = ""
         self.body = ""
         self.app = FastAPI()
         self.app.get("/")(self.page)
 
     def page(self) -> HTMLResponse:
-        policy = f"default-src 'self'; script-src {self.moat}; connect-src {self.moat}"
         head = "<!doctype html><title>Intranet</title><link rel=icon href=data:,>"
-        return HTMLResponse(
-            f"{head}<h1>Intranet</h1>{self.body}", headers={"Content-Security-Policy": policy + "; img-src data:"}
-        )
-
-    moat = ""
+        return HTMLResponse(f"{head}<h1>Intranet</h1>{self.body}", headers={"Content-Security-Policy": self.policy})
 
 
 @pytest.fixture
 def intranet(site: Site) -> Iterator[Intranet]:
-    host = Intranet()
-    host.moat = site.url
+    host = Intranet(site.url)
     with served(host.app) as url:
         host.url = url
         site.own_hosts.add(urlsplit(url).netloc)
@@ -82,10 +77,22 @@ def test_one_tag_places_a_chat_that_answers(page: Page, site: Site, intranet: In
 def test_inline_element_answers_without_a_key(page: Page, site: Site, intranet: Intranet) -> None:
     widget = make_widget(site, intranet.url)
     site.scripted().script.append([("done", whole("In March.", []))])
-    element = f'<moat-chat widget="{widget}" server="{site.url}"></moat-chat>'
+    element = f'<moat-chat widget="{widget}"></moat-chat>'
     intranet.body = f'<script src="{site.url}/widget.js" defer></script>{element}'
     page.goto(intranet.url)
     page.get_by_role("textbox", name="Ask a question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    expect(page.locator("article.turn .body")).to_contain_text("In March.")
+
+
+def test_key_set_before_the_module_arrived_is_used(page: Page, site: Site) -> None:
+    site.scripted().script.append([("done", whole("In March.", []))])
+    page.route("**/static/chat/element.js", lambda route: route.abort())
+    page.goto(site.url)
+    page.evaluate("key => { document.querySelector('moat-chat').token = key; }", site.key)
+    page.unroute("**/static/chat/element.js")
+    page.evaluate("() => import('/static/chat/element.js?again')")
+    page.get_by_role("textbox", name="Ask about these documents").fill(QUESTION)
     page.keyboard.press("Enter")
     expect(page.locator("article.turn .body")).to_contain_text("In March.")
 
