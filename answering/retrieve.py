@@ -95,11 +95,11 @@ def _corpora(session: Session, query: Query, reader: Reader) -> list[Corpus]:
 
 
 def _targets(session: Session, corpus_ids: Iterable[UUID]) -> list[_Target]:
-    """Read which generation serves each corpus; one that serves none contributes nothing."""
+    """Read which generation serves each corpus; one in which nothing was ever indexed contributes nothing."""
     rows = session.execute(
         select(Corpus, Generation)
         .join(Generation, Generation.id == Corpus.serving_generation)
-        .where(Corpus.id.in_(list(corpus_ids)))
+        .where(Corpus.id.in_(list(corpus_ids)), Generation.dimension.is_not(None))
         .order_by(Corpus.name)
     )
     return [_Target(c.id, c.name, g.id, g.collection, g.pipeline["embedder"]) for c, g in rows]
