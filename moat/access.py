@@ -192,6 +192,6 @@ def _widget_reader(session: Session, token: str, origin: str | None) -> Reader:
         key_id=None,
         user=found.WidgetSession.user,
         groups=frozenset(widget.groups),
-        scopes=frozenset({"read", "ask"}),
+        scopes=frozenset({"ask"}),
         corpora=None if widget.corpora is None else frozenset(UUID(c) for c in widget.corpora),
     )

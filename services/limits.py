@@ -12,7 +12,7 @@ from moat.tables import Widget
 from services.problems import of_error, respond
 
 ORIGINS_KNOWN_FOR_S = 5.0
-_WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers", "/v1/documents")
+_WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
 
 
 class BodyLimit:
