@@ -52,6 +52,8 @@ def celery_app(settings: Settings) -> Celery:
             "visibility_timeout": settings.broker.visibility_timeout_s,
             "socket_timeout": 10,
             "socket_connect_timeout": 5,
+            # Redis asks the queues in the order the worker names them; by default they would take turns.
+            "queue_order_strategy": "priority",
         },
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
