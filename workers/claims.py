@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from moat.database import Database
+from moat.documents import mark_untidy
 from moat.errors import LostClaim, MoatError
 from moat.jobs import INGEST_DOCUMENT, enqueue
 from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState
@@ -102,6 +103,7 @@ class Claims:
                     f"Work on this document ended {row.attempts} times without a word from the worker.",
                     "See the worker's log, then retry the document or remove it.",
                 )
+                mark_untidy(session, row.document_id)  # the attempts that died may have written points
                 return None
             row.fence += 1
             row.attempts += 1

@@ -172,7 +172,9 @@ def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict
         row.failures = 0
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)
-        if claim.version > 1 or claim.attempts > 1 or work.access != _access(session, claim.document_id):
+        # A newer version that was quicker has tidied already: what this one wrote since would stay for ever.
+        overtaken = newer is not None
+        if overtaken or claim.version > 1 or claim.fence > 1 or work.access != _access(session, claim.document_id):
             mark_untidy(session, claim.document_id)
         _wake_reindex(session, claim.generation_id)
 
@@ -262,8 +264,7 @@ def _end(claim: Claim, state: DocumentState, error: MoatError, parts: Parts) -> 
     with _unless_lost(claim, parts), parts.database.transaction() as session:
         row = fenced(session, claim)
         finish(session, row, state, error.detail, error.hint)
-        if claim.attempts > 1:
-            mark_untidy(session, claim.document_id)
+        mark_untidy(session, claim.document_id)  # this attempt or one before it may have written points
         _wake_reindex(session, claim.generation_id)
 
 
