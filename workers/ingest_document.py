@@ -19,7 +19,7 @@ from moat.documents import mark_untidy
 from moat.embedder import Embedder
 from moat.errors import LostClaim, MoatError, NotFound, ParserCrashed
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
-from moat.records import Chunk, DocumentState, ParsedDocument
+from moat.records import CanonicalText, Chunk, DocumentState, ParsedDocument
 from moat.settings import PipelineSettings
 from moat.tables import (
     ChunkRow,
@@ -66,13 +66,12 @@ def ingest_once(indexing_id: UUID, parts: Parts) -> None:
 def _ingest(claim: Claim, parts: Parts) -> None:
     started = time.monotonic()
     work = _load(claim, parts)
-    parsed = _parsed(work, parts)
+    parsed = _parsed(claim, work, parts)
     parsed_at = time.monotonic()
     embedder = parts.embedders.get(work.pipeline.embedder)
     prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
-    parts.blobs.put(text_name(claim.indexing_id), pipeline.dump_canonical(prepared.canonical))
     _ensure_collection(claim, work, embedder, parts)
-    _note_parsed(claim, parsed, prepared.canonical.title, parts)
+    _note_parsed(claim, parsed, prepared.canonical, parts)
     chunked_at = time.monotonic()
     _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
@@ -100,7 +99,7 @@ def _load(claim: Claim, parts: Parts) -> Work:
         )
 
 
-def _parsed(work: Work, parts: Parts) -> ParsedDocument:
+def _parsed(claim: Claim, work: Work, parts: Parts) -> ParsedDocument:
     """Reuse what was parsed of the same bytes before, else parse and keep it."""
     name = parsed_name(work.sha256, work.media_type, pipeline.PARSER_VERSION)
     try:
@@ -108,7 +107,11 @@ def _parsed(work: Work, parts: Parts) -> ParsedDocument:
     except NotFound:
         with parts.blobs.local_file(original_name(work.sha256)) as path:
             parsed = parts.sandbox.parse(path, work.media_type, work.filename)
-        parts.blobs.put(name, pipeline.dump_parsed(parsed))
+        dumped = pipeline.dump_parsed(parsed)
+        with parts.database.transaction() as session:
+            # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
+            fenced(session, claim)
+            parts.blobs.put(name, dumped)
         return parsed
 
 
@@ -122,13 +125,15 @@ def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Part
         )
 
 
-def _note_parsed(claim: Claim, parsed: ParsedDocument, title: str, parts: Parts) -> None:
+def _note_parsed(claim: Claim, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
+    dumped = pipeline.dump_canonical(canonical)
     with parts.database.transaction() as session:
         row = fenced(session, claim)
+        parts.blobs.put(text_name(claim.indexing_id), dumped)
         session.execute(
             update(Version)
             .where(Version.document_id == claim.document_id, Version.number == claim.version)
-            .values(title=title, pages=parsed.pages)
+            .values(title=canonical.title, pages=parsed.pages)
         )
         enter(session, row, DocumentState.EMBEDDING)
 
