@@ -82,7 +82,10 @@ def _republish_forgotten(parts: Parts) -> None:
 def _republish(queue: str, parts: Parts) -> None:
     now = utc_now()
     with parts.database.transaction() as session:
-        pending = select(Outbox.id).where(Outbox.task == INGEST_DOCUMENT, Outbox.queue == queue)
+        # What is due only: one document that waits for its next try must not hold up all that were forgotten.
+        pending = select(Outbox.id).where(
+            Outbox.task == INGEST_DOCUMENT, Outbox.queue == queue, Outbox.available_at <= now
+        )
         if session.scalar(pending.limit(1)) is not None:
             return
         rows = session.scalars(
