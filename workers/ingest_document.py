@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from ingest import pipeline
 from ingest.embed import embed
 from moat.blobs import original_name, parsed_name, text_name
-from moat.documents import mark_untidy
+from moat.documents import LIVE_GENERATIONS, mark_untidy
 from moat.embedder import Embedder
 from moat.errors import LostClaim, MoatError, NotFound, ParserCrashed
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
@@ -303,7 +303,7 @@ def _leave_no_trace(claim: Claim, parts: Parts) -> None:
         generation = session.get(Generation, claim.generation_id)
         document = session.get(Document, claim.document_id)
         wanted = document is not None and document.state != DocumentState.DELETING
-    if generation is None or generation.state == "dropped":
+    if generation is None or generation.state not in LIVE_GENERATIONS:
         return  # its collection is gone, or goes as a whole
     if not wanted:
         parts.vectors.delete_document(generation.collection, claim.document_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
 
+from moat.blobs import text_name
 from moat.errors import MoatError
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue
 from moat.ledger import expire_open
@@ -137,7 +138,7 @@ def _drop_generations(parts: Parts) -> None:
             select(Generation).where(
                 or_(
                     Generation.state == "abandoned",
-                    # dropped in the catalog, but a crash may have kept the collection
+                    # a writer that lost its claim a moment too late may have made the collection again
                     (Generation.state == "dropped") & Generation.collection.in_(parts.vectors.collections()),
                     (Generation.state == "retired") & (Generation.retired_at < cutoff),
                 )
@@ -149,14 +150,22 @@ def _drop_generations(parts: Parts) -> None:
 
 def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
     # Fences first: a writer that still holds a claim must find it lost before its collection is gone.
+    # The rows that name what is stored go last, so that a crash or a store that is away leaves nothing unnamed.
     with parts.database.transaction() as session:
-        session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))
+        session.execute(update(Generation).where(Generation.id == generation_id).values(state="abandoned"))
         texts = session.scalars(select(Indexing.id).where(Indexing.generation_id == generation_id)).all()
-        session.execute(delete(ChunkRow).where(ChunkRow.generation_id == generation_id))
-        session.execute(delete(Indexing).where(Indexing.generation_id == generation_id))
+        session.execute(
+            update(Indexing)
+            .where(Indexing.generation_id == generation_id)
+            .values(fence=Indexing.fence + 1, state=DocumentState.CANCELLED, lease_until=None)
+        )
     parts.vectors.drop(collection)
     for indexing in texts:
-        parts.blobs.delete(f"texts/{indexing.hex}")
+        parts.blobs.delete(text_name(indexing))
+    with parts.database.transaction() as session:
+        session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))
+        session.execute(delete(ChunkRow).where(ChunkRow.generation_id == generation_id))
+        session.execute(delete(Indexing).where(Indexing.generation_id == generation_id))
 
 
 def _finish_deleted_corpora(parts: Parts) -> None:
