@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from moat.errors import Conflict
 from moat.jobs import FORGET_DOCUMENT, INGEST, INGEST_DOCUMENT, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue
 from moat.records import WORKING_STATES, DocumentState
-from moat.tables import Document, Forgetting, Generation, Indexing, Version, utc_now
+from moat.tables import Corpus, Document, Forgetting, Generation, Indexing, Version, utc_now
 
 LIVE_GENERATIONS = ("building", "serving", "retired")
 _AFTER_LEASE = timedelta(seconds=5)
@@ -103,5 +103,7 @@ def retry(session: Session, document: Document) -> None:
         row.available_at = utc_now()
         row.published_at = None
         enqueue(session, INGEST_DOCUMENT, row.id, queue=row.queue)
-    document.state = DocumentState.QUEUED
-    document.updated_at = utc_now()
+    serving = session.get_one(Corpus, document.corpus_id).serving_generation
+    if any(row.generation_id == serving for row in rows):  # another generation's failure does not show
+        document.state = DocumentState.QUEUED
+        document.updated_at = utc_now()
