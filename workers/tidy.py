@@ -15,10 +15,19 @@ _GAVE_UP = frozenset({DocumentState.FAILED, DocumentState.QUARANTINED, DocumentS
 
 def tidy_document(document_id: UUID, parts: Parts) -> None:
     """Remove points of replaced and failed versions, and set who may read the rest; safe to run twice."""
+    while not _tidied(document_id, parts):
+        pass
+
+
+def _tidied(document_id: UUID, parts: Parts) -> bool:
+    """Tidy once; False when the document was marked, or tidied by another thread, since the catalog was read.
+
+    That other thread may have written today's access before this one wrote yesterday's.
+    """
     with parts.database.reading() as session:
         document = session.get(Document, document_id)
         if document is None or document.state == DocumentState.DELETING:
-            return
+            return True
         access = session.scalars(
             select(DocumentAccess.principal).where(DocumentAccess.document_id == document_id)
         ).all()
@@ -32,12 +41,13 @@ def tidy_document(document_id: UUID, parts: Parts) -> None:
         indexings = [row.Indexing for row in rows if row.collection == collection]
         _tidy_collection(document_id, collection, indexings, parts)
         parts.vectors.set_access(collection, document_id, access)
-    with parts.database.transaction() as session:  # unless it was marked again meanwhile
-        session.execute(
+    with parts.database.transaction() as session:
+        cleared = session.execute(
             update(Document)
             .where(Document.id == document_id, Document.untidy_since == document.untidy_since)
             .values(untidy_since=None)
         )
+    return bool(cleared.rowcount)  # type: ignore[attr-defined]
 
 
 def _tidy_collection(document_id: UUID, collection: str, indexings: list[Indexing], parts: Parts) -> None:
