@@ -1,10 +1,11 @@
 """A corpus's generations: the next one begins beside the serving one, and takes over when it is complete."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from moat.corpora import new_generation
 from moat.errors import Conflict
@@ -38,26 +39,33 @@ def start_reindex(session: Session, corpus: Corpus, pipeline: PipelineSettings, 
 
 
 def progress(session: Session, generation: Generation) -> Progress:
-    """Count a generation's documents at their newest version."""
+    """Count a generation's documents at their newest version, and at the one that answers where that is older."""
+    newest, answers = aliased(Indexing), aliased(Indexing)
     live = (
-        select(Document.id, Document.serving_version, Indexing.state)
-        .join(
-            Indexing,
-            (Indexing.document_id == Document.id)
-            & (Indexing.version == Document.version)
-            & (Indexing.generation_id == generation.id),
-            isouter=True,
-        )
+        select(newest.state.label("newest"), answers.state.label("answers"), Document.serving_version)
+        .select_from(Document)
+        .join(newest, _is(newest, generation, Document.version), isouter=True)
+        .join(answers, _is(answers, generation, Document.serving_version), isouter=True)
         .where(Document.corpus_id == generation.corpus_id, Document.state != DocumentState.DELETING)
         .subquery()
     )
     count = func.count()
-    done = count.filter(live.c.state.in_(TERMINAL_STATES))
-    ready = count.filter(live.c.state == DocumentState.READY)
-    gave_up = live.c.state.in_(TERMINAL_STATES - {DocumentState.READY})
-    lost = count.filter(live.c.serving_version.is_not(None), gave_up)
-    total, finished, good, missing = session.execute(select(count, done, ready, lost).select_from(live)).one()
+    unanswered = live.c.serving_version.is_(None)
+    done = live.c.newest.in_(TERMINAL_STATES) & (unanswered | live.c.answers.in_(TERMINAL_STATES))
+    ready = (live.c.newest == DocumentState.READY) | (~unanswered & (live.c.answers == DocumentState.READY))
+    lost = ~unanswered & done & ~func.coalesce(ready, False)
+    total, finished, good, missing = session.execute(
+        select(count, count.filter(done), count.filter(ready), count.filter(lost)).select_from(live)
+    ).one()
     return Progress(total, finished, good, missing)
+
+
+def _is(indexing: type[Indexing], generation: Generation, version: Any) -> ColumnElement[bool]:
+    return and_(
+        indexing.document_id == Document.id,
+        indexing.generation_id == generation.id,
+        indexing.version == version,
+    )
 
 
 def take_over(session: Session, corpus: Corpus, generation: Generation) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from moat.documents import ask_indexing
 from moat.generations import chunk_ids, progress, take_over
 from moat.records import DocumentState
-from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, utc_now
+from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, Version, utc_now
 from workers.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -30,24 +30,29 @@ def advance_reindex(job_id: UUID, parts: Parts) -> None:
 
 
 def _queue_missing(generation_id: UUID, parts: Parts) -> bool:
-    """Queue documents whose newest version this generation does not know yet; False when there are none."""
+    """Queue versions that this generation must have and does not know yet; True when there may be more.
+
+    A document whose newest version failed answers from an older one: that one must come along.
+    """
     with parts.database.transaction() as session:
-        generation = session.get_one(Generation, generation_id)
+        generation = session.get_one(Generation, generation_id, with_for_update=True)  # two at once would queue twice
+        if generation.state != "building":
+            return False  # cancelled meanwhile
         known = select(Indexing.id).where(
-            Indexing.document_id == Document.id,
+            Indexing.document_id == Version.document_id,
             Indexing.generation_id == generation_id,
-            Indexing.version == Document.version,
+            Indexing.version == Version.number,
         )
-        missing = session.scalars(
-            select(Document)
-            .where(
-                Document.corpus_id == generation.corpus_id, Document.state != DocumentState.DELETING, ~known.exists()
-            )
+        missing = session.execute(
+            select(Document, Version.number)
+            .join(Version, Version.document_id == Document.id)
+            .where(Version.number.in_((Document.version, Document.serving_version)), ~known.exists())
+            .where(Document.corpus_id == generation.corpus_id, Document.state != DocumentState.DELETING)
             .order_by(Document.created_at)
             .limit(QUEUE_AT_ONCE)
         ).all()
-        for document in missing:
-            ask_indexing(session, document, document.version, generation)
+        for document, version in missing:
+            ask_indexing(session, document, version, generation)
     return len(missing) == QUEUE_AT_ONCE
 
 
@@ -98,7 +103,9 @@ def _chunks(session: Session, generation_id: UUID) -> int:
 def _end(job_id: UUID, state: str, detail: str, parts: Parts) -> None:
     hint = "The generation before it goes on serving. See the failed documents, then reindex again."
     with parts.database.transaction() as session:
-        job = session.get_one(Job, job_id)
+        job = session.get_one(Job, job_id, with_for_update=True)
+        if job.state != "running":
+            return  # cancelled meanwhile
         job.state, job.detail, job.hint, job.finished_at = state, detail, hint, utc_now()
         if job.generation_id is not None:
             abandon(session, job.generation_id)
