@@ -11,7 +11,7 @@ from workers.claims import requeue
 
 
 def requeue_everything(database: Database) -> int:
-    """Queue what every live generation has indexed again, each document at its newest ready version; returns how many."""
+    """Queue what every live generation has indexed again, each document at its newest ready version; tell how many."""
     newer = aliased(Indexing)
     replaced = select(newer.id).where(
         newer.document_id == Indexing.document_id,
