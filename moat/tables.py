@@ -101,7 +101,7 @@ class Generation(Table):
     pipeline: Mapped[dict[str, Any]]
     fingerprint: Mapped[str]
     dimension: Mapped[int | None]
-    state: Mapped[str]  # building, serving, retired, dropped
+    state: Mapped[str]  # building, serving, retired, abandoned, dropped
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     retired_at: Mapped[datetime | None]
 
@@ -166,6 +166,7 @@ class Indexing(Table):
     fence: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
+    transients: Mapped[int] = mapped_column(default=0, server_default="0")  # tries in a row that something was away
     claimed_by: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     available_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -33,6 +33,7 @@ class Claim:
     fence: int
     attempts: int
     failures: int
+    transients: int
     lost: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
@@ -110,7 +111,16 @@ class Claims:
             row.claimed_by = self._worker
             row.lease_until = now + timedelta(seconds=self._settings.lease_s)
             enter(session, row, DocumentState.PARSING)
-            return Claim(row.id, row.generation_id, row.document_id, row.version, row.fence, row.attempts, row.failures)
+            return Claim(
+                indexing_id=row.id,
+                generation_id=row.generation_id,
+                document_id=row.document_id,
+                version=row.version,
+                fence=row.fence,
+                attempts=row.attempts,
+                failures=row.failures,
+                transients=row.transients,
+            )
 
     def _keep(self) -> None:
         while not self._stopped.wait(self._settings.lease_s / 3):
@@ -176,6 +186,6 @@ def finish(session: Session, row: Indexing, state: DocumentState, error: str = "
     row.hint = hint or None
     row.claimed_by = None
     row.lease_until = None
-    row.attempts = 0
+    row.attempts = row.transients = 0
     row.finished_at = utc_now()
     enter(session, row, state)

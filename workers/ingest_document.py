@@ -274,13 +274,17 @@ def _end(claim: Claim, state: DocumentState, error: MoatError, parts: Parts) -> 
 
 
 def _retry_later(claim: Claim, error: MoatError, parts: Parts, failures: int | None = None) -> None:
+    before = claim.transients if failures is None else claim.failures
     base = parts.settings.worker.retry_base_s
-    wait_s = min(LONGEST_RETRY_S, base * 2 ** min(claim.attempts + claim.failures, 10)) * random.uniform(0.5, 1)  # noqa: S311
+    wait_s = min(LONGEST_RETRY_S, base * 2 ** min(before, 10)) * random.uniform(0.5, 1)  # noqa: S311
     log.warning("a document is tried again: %s", error.detail, extra={"indexing": claim.indexing_id, "wait_s": wait_s})
     with _unless_lost(claim, parts), parts.database.transaction() as session:
         row = fenced(session, claim)
-        row.failures = claim.failures if failures is None else failures
-        row.attempts = 0 if failures is None else row.attempts
+        if failures is None:  # something was away: that is no mark against the document
+            row.transients += 1
+            row.attempts = 0
+        else:
+            row.failures = failures
         row.error, row.hint = error.detail, error.hint
         requeue(session, row, timedelta(seconds=wait_s))
 
