@@ -1,0 +1,77 @@
+"""`moat ask`: a question, its answer while it is written, its sources, its cost."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, CliError, JsonObject
+from cli.output import AsJson, dollars, emit, out
+
+
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    corpus: Annotated[list[str] | None, typer.Option(help="Ask only this corpus; may be repeated.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model that answers; the server's default otherwise.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a question and get an answer with its sources and its cost."""
+    client: Client = context.obj
+    if as_json:
+        emit(client.post("/v1/answers", _body(question, corpus, model)))
+    else:
+        ask_aloud(client, question, corpus, model)
+
+
+def ask_aloud(
+    client: Client, question: str, corpora: Sequence[str] | None = None, model: str | None = None
+) -> JsonObject:
+    """Print an answer as it is written, then its sources and its cost."""
+    written, answer = "", None
+    for name, data in client.events("/v1/answers", _body(question, corpora, model) | {"stream": True}):
+        if name == "token":
+            written += data["text"]
+            out.print(data["text"], end="", soft_wrap=True)
+        elif name == "done":
+            answer = data
+        elif name == "error":
+            out.print()
+            raise CliError(data["status"], data["title"], data["detail"], data["hint"], data)
+    out.print()
+    if answer is None:
+        raise CliError(503, "The answer broke off", "The server ended the stream early.", "Ask again.")
+    if answer["answer"].strip() != written.strip():  # what is stored is right, not what passed by
+        out.print(f"The answer, checked as a whole:\n{answer['answer']}", soft_wrap=True)
+    show_sources(answer)
+    return answer
+
+
+def show_sources(answer: JsonObject) -> None:
+    """Print an answer's numbered sources, its note and what it cost."""
+    for citation in answer["citations"]:
+        page = f", page {citation['page']}" if citation["page"] else ""
+        out.print(f"\n[{citation['marker']}] {citation['title']}{page} ({citation['corpus']})", style="bold")
+        out.print(f"    “{' '.join(citation['quote'].split())}”", soft_wrap=True)
+    out.print(f"\n{cost_line(answer)}", style="dim")
+    if answer.get("note"):
+        out.print(answer["note"], style="dim", soft_wrap=True)
+
+
+def cost_line(answer: JsonObject) -> str:
+    """Write what an answer cost: dollars, tokens of the calls, model."""
+    cost = answer["cost"]
+    read = sum(call["input_tokens"] for call in cost["calls"])
+    wrote = sum(call["output_tokens"] for call in cost["calls"])
+    tokens = f", {read:,} tokens read, {wrote:,} written" if cost["calls"] else ""
+    saved = f", {dollars(cost['saved_usd'])} saved" if float(cost["saved_usd"]) else ""
+    return f"Cost {dollars(cost['total_usd'])}{saved}{tokens} · {answer['model']}"
+
+
+def _body(question: str, corpora: Sequence[str] | None, model: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"question": question}
+    if corpora:
+        body["corpora"] = list(corpora)
+    if model:
+        body["model"] = model
+    return body

@@ -1,0 +1,92 @@
+"""`moat corpus`: named sets of documents, each with its readers and its pipeline."""
+
+import sys
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from cli.client import Client
+from cli.output import AsJson, counted, emit, err, out, states, table
+from moat.errors import InvalidRequest
+
+app = typer.Typer(help="Make, list, show and delete corpora.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Corpus by name or id.")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Letters, digits, dots, dashes and spaces.")],
+    access: Annotated[
+        list[str] | None, typer.Option(help="Group that may read, or 'everyone'; may be repeated. None: admins only.")
+    ] = None,
+    embedder: Annotated[str | None, typer.Option(help="Embedder; the server's default otherwise.")] = None,
+    chunk_tokens: Annotated[int | None, typer.Option(min=32, help="Most word pieces in a chunk.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an empty corpus."""
+    client: Client = context.obj
+    pipeline: dict[str, Any] = {"embedder": embedder} if embedder else {}
+    if chunk_tokens:
+        pipeline["chunk_tokens"] = chunk_tokens
+    made = client.post("/v1/corpora", {"name": name, "access": access or [], "pipeline": pipeline})
+    if as_json:
+        emit(made)
+        return
+    readers = ", ".join(made["access"]) or "admins only (give --access to change that)"
+    out.print(f"Corpus {made['name']} is there; readers: {readers}.")
+
+
+@app.command("list")
+def list_corpora(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the corpora you may read."""
+    client: Client = context.obj
+    corpora = client.get("/v1/corpora")
+    if as_json:
+        emit(corpora)
+        return
+    rows = table("Id", "Corpus", "Documents", "Chunks", "Readers", right=("Documents", "Chunks"))
+    for corpus in corpora["items"]:
+        readers = ", ".join(corpus["access"]) or "admins only"
+        rows.add_row(corpus["id"], corpus["name"], f"{corpus['documents']:,}", f"{corpus['chunks']:,}", readers)
+    out.print(rows)
+
+
+@app.command()
+def show(context: typer.Context, corpus: Name, as_json: AsJson = False) -> None:
+    """Show a corpus."""
+    client: Client = context.obj
+    shape = client.get(f"/v1/corpora/{quote(corpus, safe='')}")
+    if as_json:
+        emit(shape)
+        return
+    pipeline = ", ".join(f"{name} {value}" for name, value in shape["pipeline"].items())
+    out.print(f"{shape['name']} ({shape['id']})", style="bold")
+    out.print(f"Documents: {states(shape['counts'])}; {counted(shape['chunks'], 'chunk')}")
+    out.print(f"Readers:   {', '.join(shape['access']) or 'admins only'}")
+    out.print(f"Pipeline:  {pipeline}")
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    corpus: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a corpus with all its documents, for good."""
+    client: Client = context.obj
+    path = f"/v1/corpora/{quote(corpus, safe='')}"
+    if not yes:
+        shape = client.get(path)
+        if not sys.stdin.isatty():
+            raise InvalidRequest("Nobody is here to agree.", f"Give --yes to delete {shape['name']}.")
+        err.print(f"{shape['name']} holds {counted(shape['documents'], 'document')}.")
+        typer.confirm("Delete them for good?", abort=True, err=True)
+    deleted = client.delete(path)
+    if as_json:
+        emit(deleted)
+    else:
+        out.print(f"{deleted['name']} is gone; its files and vectors follow within seconds.")

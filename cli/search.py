@@ -1,0 +1,40 @@
+"""`moat search`: the passages that a question finds, without a model."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.client import Client, JsonObject
+from cli.output import AsJson, emit, out
+
+
+def search(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="What to look for.")],
+    corpus: Annotated[list[str] | None, typer.Option(help="Search only this corpus; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Most passages.")] = 10,
+    explain: Annotated[bool, typer.Option("--explain", help="Show each arm's rank and score.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the passages nearest to a question; no model is asked and nothing is paid."""
+    client: Client = context.obj
+    body: dict[str, Any] = {"question": question, "limit": limit, "explain": explain}
+    if corpus:
+        body["corpora"] = corpus
+    found = client.post("/v1/search", body)
+    if as_json:
+        emit(found)
+        return
+    for number, passage in enumerate(found["passages"], 1):
+        _show(number, passage)
+    if not found["passages"]:
+        out.print("Nothing was found. Is it uploaded, and may you read it? 'moat status' lists the corpora.")
+
+
+def _show(number: int, passage: JsonObject) -> None:
+    page = f", page {passage['page']}" if passage["page"] else ""
+    out.print(f"{number}. {passage['title']}{page} ({passage['corpus']}: {passage['key']})", style="bold")
+    arms = passage.get("arms") or {}
+    ranks = "".join(f", {name} rank {arm['rank']} ({arm['score']:.3f})" for name, arm in arms.items())
+    out.print(f"   score {passage['score']:.4f}{ranks}", style="dim")
+    out.print(f"   {' '.join(passage['text'].split())}\n", soft_wrap=True)
