@@ -5,9 +5,11 @@ import gzip
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -89,10 +91,10 @@ class Staged:
         self._hash.update(data)
         self.size += len(data)
 
-    def flush(self) -> None:
-        """Hand everything to the operating system, so that the file can be read by its path."""
+    def finish(self) -> None:
+        """End the writing: the file can be read by its path, and holds no descriptor while others arrive."""
         with _disk_errors():
-            self._file.flush()
+            self._file.close()
 
     def discard(self) -> None:
         """Give the room back before the end."""
@@ -108,12 +110,11 @@ class Staged:
         sealed = Sealed(self.sha256, self.size)
         target = _path(self._folder, sealed.name)
         with _disk_errors():
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
+            _sync(self.path)
             _make_folder(target.parent)
             self.path.replace(target)
-            _sync_folder(target.parent)
+            _sync(target.parent)
         return sealed
 
     def __enter__(self) -> Self:
@@ -122,12 +123,9 @@ class Staged:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
+        with suppress(OSError):  # a full disk fails the flush inside close, which closes all the same
             self._file.close()
-        except OSError:  # a full disk fails the flush inside close; the file goes anyway
-            os.close(self._file.fileno())
-        finally:
-            self.path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 class FolderBlobs:
@@ -151,7 +149,7 @@ class FolderBlobs:
                     os.fsync(file.fileno())
                 _make_folder(target.parent)
                 temporary.replace(target)
-                _sync_folder(target.parent)
+                _sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -179,6 +177,14 @@ class FolderBlobs:
         for parsed in (self._folder / "parsed" / sha256[:2]).glob(f"{sha256}.*"):
             parsed.unlink(missing_ok=True)
 
+    def clear_staging(self, untouched_for: timedelta) -> None:
+        """Remove what processes that died were writing; every write to a live one makes it young again."""
+        oldest = time.time() - untouched_for.total_seconds()
+        for left in (self._folder / "staging").iterdir():
+            with suppress(FileNotFoundError):  # another process clears too, or its writer ended just now
+                if left.stat().st_mtime < oldest:
+                    left.unlink()
+
     def free_bytes(self) -> int:
         """Tell how much room the volume has left."""
         return shutil.disk_usage(self._folder).free
@@ -190,12 +196,17 @@ def _path(folder: Path, name: str) -> Path:
 
 
 def _make_folder(folder: Path) -> None:
+    """Make a folder whose own name is on disk too: a file in it would be lost with it otherwise."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
     with _disk_errors():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        _sync(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

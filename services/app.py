@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -27,6 +28,8 @@ from services.upload import routes as upload
 from services.web.routes import router as web_router
 
 log = logging.getLogger(__name__)
+
+ABANDONED_AFTER = timedelta(hours=1)
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -52,6 +55,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        used.blobs.clear_staging(ABANDONED_AFTER)
         # The first question should not wait for the model to load, nor the start for the first question.
         threading.Thread(target=_warm, args=(used,), name="warm", daemon=True).start()
         yield

@@ -16,6 +16,8 @@ from moat.settings import UploadSettings
 
 HEAD_BYTES = 8_192
 FIELD_BYTES = 100_000
+ALL_FIELDS_BYTES = 2_000_000
+FIELD_COSTS_BYTES = 100
 _HINT = "Send multipart/form-data with the files in the field 'files'."
 
 
@@ -74,6 +76,7 @@ class _Reading:
         self._headers: dict[bytes, bytes] = {}
         self._file: Arrived | None = None
         self._field: tuple[str, bytearray] | None = None
+        self._fields_bytes = 0
 
     def callbacks(self) -> Any:
         names: tuple[tuple[str, Callable[..., None]], ...] = (
@@ -109,6 +112,7 @@ class _Reading:
         filename = options.get(b"filename")
         if filename is None:
             self._field = (name, bytearray())
+            self._fields_bytes += len(name) + FIELD_COSTS_BYTES  # an empty field takes memory too
             return
         if name != "files":
             raise InvalidRequest(f"A file came in the field {name[:50]!r}.", _HINT)
@@ -123,8 +127,11 @@ class _Reading:
             self._store(self._file, data[start:end])
         elif self._field is not None:
             self._field[1].extend(data[start:end])
+            self._fields_bytes += end - start
             if len(self._field[1]) > FIELD_BYTES:
                 raise TooLarge(f"The field {self._field[0][:50]!r} is over {FIELD_BYTES} bytes.", "Send a shorter one.")
+            if self._fields_bytes > ALL_FIELDS_BYTES:
+                raise TooLarge(f"The fields are over {ALL_FIELDS_BYTES:,} bytes.", "Send fewer or shorter ones.")
 
     def _store(self, file: Arrived, data: bytes) -> None:
         if file.problem is not None:
@@ -143,7 +150,7 @@ class _Reading:
 
     def _part_end(self) -> None:
         if self._file is not None and self._file.problem is None:
-            self._file.staged.flush()
+            self._file.staged.finish()
         elif self._field is not None:
             name, value = self._field
             self.upload.fields.setdefault(name, []).append(value.decode("utf-8", "replace"))
