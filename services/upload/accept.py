@@ -1,5 +1,6 @@
 """One staged file into the catalog: what it is, whether it is new, and the commit that makes it durable."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +9,17 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from moat.access import rule
+from moat.access import find_corpus, rule
+from moat.blobs import Blobs
 from moat.database import Database
-from moat.documents import ask_indexing, live_generations, mark_untidy
+from moat.documents import ask_indexing, is_referenced, live_generations, mark_untidy
+from moat.errors import MoatError
 from moat.media import sniff
 from moat.records import DocumentState, Reader
 from moat.tables import Corpus, CorpusAccess, Document, DocumentAccess, Version, utc_now
 from services.upload.receive import Arrived
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,24 @@ class Accepted:
     duplicate: bool
 
 
-def accept(arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, database: Database) -> Accepted:
+def accept(
+    arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, database: Database, blobs: Blobs
+) -> Accepted:
     """Make a staged file a document, a new version of one, or find that it is there already."""
     media_type = sniff(arrived.head, arrived.staged.path, arrived.filename)
+    try:
+        return _commit(arrived, media_type, terms, corpus, reader, database)
+    except BaseException:
+        _unseal(arrived.staged.sha256, database, blobs)
+        raise
+
+
+def _commit(
+    arrived: Arrived, media_type: str, terms: Terms, corpus: Corpus, reader: Reader, database: Database
+) -> Accepted:
     sha256 = arrived.staged.sha256
     with database.transaction() as session:
+        find_corpus(session, reader, str(corpus.id))  # it may have been deleted while the files were arriving
         database.lock(session, f"blob/{sha256}")
         database.lock(session, f"key/{corpus.id}/{terms.key}")
         existing = _find(session, corpus.id, terms.key, reader)
@@ -65,6 +83,17 @@ def accept(arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, datab
         for generation in live_generations(session, corpus.id):
             ask_indexing(session, document, document.version, generation)
         return Accepted(document.id, document.state, duplicate=False)
+
+
+def _unseal(sha256: str, database: Database, blobs: Blobs) -> None:
+    """Remove the bytes of a commit that failed, unless another document has them too."""
+    try:
+        with database.transaction() as session:
+            database.lock(session, f"blob/{sha256}")
+            if not is_referenced(session, sha256):
+                blobs.delete_original(sha256)
+    except MoatError:
+        log.warning("the bytes of a failed upload could not be removed", exc_info=True, extra={"sha256": sha256})
 
 
 def _find(session: Session, corpus_id: UUID, key: str, reader: Reader) -> Document | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter, ValidationError
 
 from moat.access import check_principals, find_corpus
 from moat.errors import InvalidRequest, MoatError
@@ -55,6 +56,8 @@ _FORM: dict[str, Any] = {
     }
 }
 _FIELDS = {"key", "access", "metadata"}
+_METADATA = TypeAdapter(dict[str, Any])
+_METADATA_HINT = 'Send an object such as {"department": "finance"}.'
 
 
 @router.post("/corpora/{corpus}/documents", status_code=202, response_model=UploadResult, openapi_extra=_FORM)
@@ -82,7 +85,7 @@ def _accept_one(arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, 
     try:
         if arrived.problem is not None:
             raise arrived.problem
-        accepted: Accepted = accept(arrived, terms, corpus, reader, parts.database)
+        accepted: Accepted = accept(arrived, terms, corpus, reader, parts.database, parts.blobs)
     except MoatError as error:
         return UploadItem(filename=arrived.filename, problem=Problem(**of_error(error)))
     return UploadItem(filename=arrived.filename, id=accepted.id, state=accepted.state, duplicate=accepted.duplicate)
@@ -95,9 +98,9 @@ def _terms(upload: Upload) -> list[Terms]:
             f"There is no field {unknown[0][:50]!r} in an upload.", "Fields are files, key, access, metadata."
         )
     keys = upload.fields.get("key", [])
-    if len(keys) > len(upload.files) or any(not 0 < len(key) <= 1000 for key in keys):
+    if len(keys) > len(upload.files) or any(not _is_key(key) for key in keys):
         raise InvalidRequest(
-            f"{len(keys)} keys came with {len(upload.files)} files, or one is empty or over 1,000 characters.",
+            f"{len(keys)} keys came with {len(upload.files)} files, or one is not 1 to 1,000 printable characters.",
             "Send one key a file, in the files' order, or none.",
         )
     access = check_principals(upload.fields["access"]) if "access" in upload.fields else None
@@ -106,18 +109,26 @@ def _terms(upload: Upload) -> list[Terms]:
     return [Terms(key, access, metadata) for key in named]
 
 
+def _is_key(key: str) -> bool:
+    return 0 < len(key) <= 1000 and key.isprintable()
+
+
 def _metadata(values: list[str] | None) -> dict[str, Any] | None:
+    """Read the metadata, refusing whatever could not be written as JSON again with the document."""
     if values is None:
         return None
     try:
-        metadata = json.loads(values[-1])
-    except ValueError as error:
-        raise InvalidRequest(
-            f"metadata is not JSON: {error}", 'Send an object such as {"department": "finance"}.'
-        ) from error
-    if not isinstance(metadata, dict):
-        raise InvalidRequest("metadata is not a JSON object.", 'Send an object such as {"department": "finance"}.')
+        metadata = _METADATA.validate_python(json.loads(values[-1], parse_constant=_not_a_number))
+        _METADATA.dump_json(metadata)
+    except ValidationError as error:
+        raise InvalidRequest("metadata is not a JSON object.", _METADATA_HINT) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"metadata is not JSON: {str(error)[:200]}", _METADATA_HINT) from error
     return metadata
+
+
+def _not_a_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _answer(items: list[UploadItem]) -> Response:
