@@ -309,5 +309,5 @@ def _leave_no_trace(claim: Claim, parts: Parts) -> None:
         wanted = document is not None and document.state != DocumentState.DELETING
     if generation is None or generation.state not in LIVE_GENERATIONS:
         return  # its collection is gone, or goes as a whole
-    if not wanted:
+    if not wanted and generation.collection in parts.vectors.collections():
         parts.vectors.delete_document(generation.collection, claim.document_id)
