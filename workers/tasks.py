@@ -32,8 +32,9 @@ def register(app: Celery, parts: Callable[[], Parts]) -> None:
     def sweep_all() -> None:
         sweep(parts())
 
-    app.task(ingest, name=jobs.INGEST_DOCUMENT)
-    app.task(tidy, name=jobs.TIDY_DOCUMENT)
-    app.task(forget, name=jobs.FORGET_DOCUMENT)
-    app.task(advance, name=jobs.ADVANCE_REINDEX)
-    app.task(sweep_all, name=jobs.SWEEP)
+    # Not shared: every application made later in this process would run these with this one's parts.
+    app.task(ingest, name=jobs.INGEST_DOCUMENT, shared=False)
+    app.task(tidy, name=jobs.TIDY_DOCUMENT, shared=False)
+    app.task(forget, name=jobs.FORGET_DOCUMENT, shared=False)
+    app.task(advance, name=jobs.ADVANCE_REINDEX, shared=False)
+    app.task(sweep_all, name=jobs.SWEEP, shared=False)
