@@ -107,6 +107,8 @@ def _clean(text: str, keep_indents: bool = False) -> str:
 
 
 def _line(text: str) -> str:
+    if text.isascii() and text.isprintable():  # most of a large table's millions of cells
+        return " ".join(text.split())
     return " ".join(_clean(text).split())
 
 

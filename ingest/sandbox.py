@@ -61,7 +61,7 @@ class Sandbox:
         return parsed
 
     def close(self) -> None:
-        """Let every idle child go; one that is still parsing goes when it is done."""
+        """Let every child go; a document still being parsed fails with `ParserCrashed`, so that it is tried again."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

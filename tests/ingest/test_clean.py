@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.clean import to_canonical
@@ -101,6 +101,7 @@ ELEMENTS = st.lists(
 ).map(tuple)
 
 
+@settings(deadline=None)
 @given(ELEMENTS)
 def test_blocks_cover_all_text_in_order_whatever_the_elements(elements):
     text, blocks = canonical(*elements)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.embed import BATCH
@@ -94,6 +94,7 @@ PARSED = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(PARSED)
 def test_what_is_written_down_is_read_back_equal(parsed):
     assert load_parsed(dump_parsed(parsed)) == parsed
