@@ -2,11 +2,13 @@
 
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from shutil import which
 from types import FrameType
 from typing import Annotated, Any
 
@@ -146,20 +148,21 @@ def _ask(client: Client, question: str, as_json: bool) -> JsonObject:
 
 def _what_next(settings: Settings, moat: _Moat, home: Path | None, serve: bool) -> None:
     """Say where the page is, and the commands for documents of one's own."""
-    stays = serve or moat.supervisor is None
-    where = f" --home {home}" if home else ""
-    setting = f"MOAT_HOME={home} " if home else ""
+    command = "moat" if which("moat") else sys.argv[0]  # as it was typed, when it is not on the PATH
+    client = f"MOAT_HOME={home} {command}" if home else command
+    config = settings.home_folder / "moat.toml"
     rows = [
-        ("Open the page", f"{moat.address.url}  (key: {settings.home_folder / 'admin.key'})"),
-        ("Upload your own", f"{setting}moat upload FOLDER"),
-        ("Ask", f'{setting}moat ask "Your question"'),
-        ("Use a language model", f"name its provider, key and price in {settings.home_folder / 'moat.toml'}"),
+        ("Open the page", f"{moat.address.url}  (the key is in {settings.home_folder / 'admin.key'})"),
+        ("Upload your own", f"{client} upload FOLDER"),
+        ("Ask", f'{client} ask "Your question"'),
+        ("Let a model answer", f'[providers.openai] api_key = "..." and [models."openai/gpt-4o-mini"] in {config}'),
     ]
-    if not stays:
-        rows = [("Start Moat", f"moat up{where}"), ("Open the page", "at the address that it prints"), *rows[1:]]
+    if not serve and moat.supervisor is not None:
+        start = f"{command} up --home {home}" if home else f"{command} up"
+        rows = [("Start Moat", f"{start}  (it prints the address of the page)"), *rows[1:]]
     out.print()
     for title, text in rows:
-        out.print(f"{title + ':':<22}{text}", soft_wrap=True)
+        out.print(f"{title + ':':<20}{text}", soft_wrap=True)
 
 
 def _serve(moat: _Moat, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from cli.output import AsJson, counted, dollars, emit, err, out
 from moat.errors import InvalidRequest
 
 _POLL_S = 1.0
+_ENDED = {"cancelled": "The reindex was cancelled"}
 
 
 def reindex(
@@ -43,7 +44,9 @@ def reindex(
     if as_json:
         emit(job)
     if job["state"] != "done":
-        raise CliError(500, f"The reindex {job['state']}", job["detail"] or "It gave no reason.", job["hint"])
+        raise CliError(
+            500, _ENDED.get(job["state"], "The reindex failed"), job["detail"] or "It gave no reason.", job["hint"]
+        )
     if not as_json:
         out.print(f"{job['corpus']}: {job['ready']:,} of {counted(job['documents'], 'document')} in the new index.")
 

@@ -73,7 +73,11 @@ def upload_files(
                 done = counts.total() - counts["queued"] - counts["parsing"] - counts["embedding"]
                 bars.update(indexing, completed=done, description=f"indexed ({states(counts)})")
 
-            follow(client, corpus, sent, show)
+            try:
+                follow(client, corpus, sent, show)
+            except KeyboardInterrupt:
+                err.print("The documents go on being indexed; 'moat status' shows how far they are.")
+                raise
     return sent
 
 

@@ -1,0 +1,170 @@
+"""The smaller commands against the real API, and what they promise to scripts."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.client import Client
+from moat.errors import Unavailable
+
+
+@pytest.fixture
+def knowing(api: Any) -> Any:
+    """An API that knows two documents."""
+    api.add("leave.md", "# Leave\n\nEveryone has thirty days of leave in a year.\n")
+    api.add("pay.txt", "Salaries are paid on the twentieth of the month.\n")
+    return api
+
+
+def test_an_answer_comes_with_its_sources_and_its_cost(knowing: Any, moat: Any) -> None:
+    result = moat("ask", "How many days of leave in a year?")
+    assert result.code == 0, result.err
+    assert "Everyone has thirty days of leave in a year." in result.out
+    assert "[1] " in result.out
+    assert "“Everyone has thirty days of leave in a year.”" in result.out
+    assert "Cost $0" in result.out
+    assert "checked as a whole" not in result.out  # what was streamed is what is stored
+
+
+def test_an_answer_as_json_is_the_whole_answer(knowing: Any, moat: Any) -> None:
+    answer = json.loads(moat("ask", "How many days of leave in a year?", "--json").out)
+    assert answer["citations"][0]["quote"] == "Everyone has thirty days of leave in a year."
+    assert answer["cost"]["total_usd"] == "0"
+
+
+def test_an_unknown_model_is_the_askers_mistake(knowing: Any, moat: Any) -> None:
+    for form in ((), ("--json",)):
+        result = moat("ask", "How many?", "--model", "acme/none", *form)
+        assert result.code == 1
+        assert result.out.strip() == ""
+        assert "acme/none" in result.err
+
+
+def test_search_prints_passages_and_explains_them(knowing: Any, moat: Any) -> None:
+    result = moat("search", "days of leave", "--limit", 1, "--explain")
+    assert result.code == 0, result.err
+    assert "leave.md" in result.out
+    assert "dense rank 1" in result.out
+    assert "pay.txt" not in result.out
+    assert len(json.loads(moat("search", "days of leave", "--limit", 1, "--json").out)["passages"]) == 1
+
+
+def test_status_shows_corpora_and_what_failed_lately(knowing: Any, moat: Any) -> None:
+    broken = knowing.add("empty.md", "  \n")
+    result = moat("status")
+    assert result.code == 0, result.err
+    assert "1 failed, 2 ready" in result.out
+    assert broken in result.out
+    told = json.loads(moat("status", "--json").out)
+    assert told["ready"]
+    assert [document["key"] for document in told["failures"]] == ["empty.md"]
+    assert told["failures"][0]["hint"] in moat("status", broken).out
+    assert "leave.md" in moat("status", "--corpus", "default").out
+
+
+def test_status_is_a_fault_while_a_needed_part_is_down(
+    knowing: Any, moat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down() -> None:
+        raise Unavailable("The vectors are away.")
+
+    monkeypatch.setattr(knowing.vectors, "check", down)
+    result = moat("status", "--json")
+    assert result.code == 2
+    assert json.loads(result.out)["ready"] is False
+    assert "The vectors are away." in result.err
+
+
+def test_a_key_is_made_used_and_revoked(knowing: Any, moat: Any) -> None:
+    made = moat("key", "create", "Intranet", "--user", "ann", "--group", "hr", "--expires-days", 3)
+    assert made.code == 0, made.err
+    secret = made.out.strip()
+    assert moat("search", "leave", key=secret).code == 0
+    assert moat("key", "list", key=secret).code == 1
+    (row,) = [k for k in json.loads(moat("key", "list", "--json").out)["items"] if k["name"] == "Intranet"]
+    assert row["groups"] == ["hr"]
+    assert row["expires_at"]
+    assert "no longer works" in moat("key", "revoke", row["id"]).out
+    refused = moat("search", "leave", key=secret)
+    assert refused.code == 1
+    assert "key" in refused.err
+
+
+def test_a_corpus_is_made_shown_and_deleted(moat: Any) -> None:
+    assert moat("corpus", "create", "legal", "--access", "lawyers", "--chunk-tokens", 128).code == 0
+    shown = json.loads(moat("corpus", "show", "legal", "--json").out)
+    assert shown["access"] == ["lawyers"]
+    assert shown["pipeline"]["chunk_tokens"] == 128
+    assert "legal" in moat("corpus", "list").out
+    unasked = moat("corpus", "delete", "legal")
+    assert unasked.code == 1
+    assert "--yes" in unasked.err
+    assert moat("corpus", "delete", "legal", "--yes").code == 0
+    assert moat("corpus", "show", "legal").code == 1
+
+
+def test_a_widget_comes_as_one_tag(moat: Any, url: str) -> None:
+    made = moat("widget", "create", "Help", "--origin", "https://intranet.example", "--group", "staff")
+    (widget,) = json.loads(moat("widget", "list", "--json").out)["items"]
+    assert made.out.strip() == f'<script src="{url}/widget.js" data-widget="{widget["id"]}" defer></script>'
+    assert widget["id"] in moat("widget", "list").out
+    assert moat("widget", "delete", widget["id"]).code == 0
+    assert json.loads(moat("widget", "list", "--json").out)["items"] == []
+
+
+def test_costs_come_as_table_json_and_csv(knowing: Any, moat: Any) -> None:
+    moat("ask", "How many days of leave in a year?")
+    told = json.loads(moat("costs", "--by", "day,model", "--json").out)
+    assert told["total_usd"] == "0"
+    assert moat("costs").out.strip().endswith("Total $0")
+    rows = list(csv.reader(io.StringIO(moat("costs", "--csv", "--by", "model,corpus").out)))
+    assert rows[0][:2] == ["model", "corpus"]
+    assert moat("costs", "--by", "weather").code == 1
+
+
+def test_a_dry_run_says_what_a_reindex_takes(knowing: Any, moat: Any) -> None:
+    result = moat("reindex", "default", "--chunk-tokens", 64, "--dry-run")
+    assert result.code == 0, result.err
+    assert "2 documents" in result.out
+    assert "chunk_tokens 64" in result.out
+    assert json.loads(moat("reindex", "default", "--dry-run", "--json").out)["documents"] == 2
+
+
+def test_a_reindex_that_nobody_agreed_to_does_not_start(knowing: Any, moat: Any) -> None:
+    result = moat("reindex", "default")
+    assert result.code == 1
+    assert "--yes" in result.err
+    assert knowing.admin.get("/v1/corpora/default").json()["pipeline"]["chunk_tokens"] == 256
+
+
+def test_a_reindex_is_followed_to_its_end(knowing: Any, moat: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cancel(seconds: float) -> None:
+        (job,) = jobs
+        assert knowing.admin.post(f"/v1/jobs/{job}/cancel").status_code == 200
+
+    jobs: list[str] = []
+    post = Client.post
+
+    def noting(self: Client, path: str, json: Any) -> Any:
+        told = post(self, path, json)
+        jobs.extend([told["id"]] if "kind" in told else [])
+        return told
+
+    monkeypatch.setattr(Client, "post", noting)
+    monkeypatch.setattr("cli.reindex.time.sleep", cancel)
+    result = moat("reindex", "default", "--chunk-tokens", 64, "--yes", "--json")
+    assert result.code == 2
+    assert json.loads(result.out)["state"] == "cancelled"
+    assert "The reindex was cancelled" in result.err
+
+
+def test_evaluate_measures_through_the_same_connection(knowing: Any, moat: Any, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text(json.dumps({"question": "days of leave in a year", "file": "leave.md", "answerable": True}))
+    result = moat("evaluate", questions, "--arms", "hybrid", "--json", "-")
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["arms"][0]["arm"] == "hybrid"
