@@ -1,5 +1,6 @@
 """Word, PowerPoint and Excel through unstructured; its only owner."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ingest.parse.word import flattened
 from moat.errors import ParsingFailed
 from moat.records import Element, ParsedDocument
 
+_NUMBERED = re.compile(r"(\d{1,3}|[A-Za-z]{1,4})[.)]\s")  # Word's own numbering, which unstructured writes out
 _TEMPLATE_TITLES = {"", "powerpoint presentation", "word document", "untitled"}
 
 
@@ -90,7 +92,8 @@ def _sheets(found: list[Any]) -> Iterator[Element]:
 
 def _text(part: Any, page: int | None) -> Element:
     if part.category == "ListItem":
-        return Element("list_item", f"- {part.text}", page)
+        text = part.text if _NUMBERED.match(part.text) else f"- {part.text}"
+        return Element("list_item", text, page)
     return Element("text", part.text, page)
 
 

@@ -79,6 +79,7 @@ days = 30  # **kept**
         ("see <https://x.org/a_b_c>", "see https://x.org/a_b_c"),
         (r"\*not emphasis\*", "*not emphasis*"),
         ("***both***", "both"),
+        ('[the form]({% page "/forms/" %}) first', "the form first"),
         ("wiki [a](http://x.org/b_(c)) end", "wiki a end"),
     ],
 )
