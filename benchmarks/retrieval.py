@@ -5,16 +5,15 @@ python -m benchmarks.retrieval --docs DIR --list FILE --questions FILE --out res
 
 import argparse
 import json
-import os
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.processes import machine
 from benchmarks.server import connect, running_moat, upload
+from benchmarks.starter_process import STARTER, starter_process
 from evaluation.arms import api_arms
 from evaluation.client import HttpClient
 from evaluation.questions import read_questions
@@ -22,8 +21,7 @@ from evaluation.records import Arm, Progress
 from evaluation.report import to_json, to_markdown
 from evaluation.run import evaluate
 
-STARTER = "starter"
-PACKAGES = ("llama-index-core", "unstructured", "sentence-transformers", "torch", "qdrant-client")
+MOAT_ARMS = ("hybrid", "dense", "sparse")
 
 
 def main() -> None:
@@ -39,7 +37,7 @@ def main() -> None:
         if STARTER in asked:
             arms.append(stack.enter_context(_starter(options.docs, names, built)))
         evaluation = evaluate(read_questions(options.questions), arms, _say)
-    result = {"machine": _machine(), "files": len(names), "built": built, **to_json(evaluation)}
+    result = {"machine": machine(), "files": len(names), "built": built, **to_json(evaluation)}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(to_markdown(evaluation))
 
@@ -48,8 +46,8 @@ def main() -> None:
 def _moat(
     options: argparse.Namespace, names: Sequence[str], arms: Sequence[str], built: dict[str, Any]
 ) -> Iterator[tuple[Arm, ...]]:
-    place = nullcontext((options.server, options.key)) if options.server else running_moat()
-    with place as (server, key), connect(server, key) as http:
+    place = nullcontext(options) if options.server else running_moat()
+    with place as moat, connect(moat.server, moat.key) as http:
         uploaded = upload(http, options.corpus, options.docs, names)
         built["moat"] = asdict(uploaded)
         print(f"moat: {len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s", flush=True)
@@ -58,36 +56,15 @@ def _moat(
 
 @contextmanager
 def _starter(docs: Path, names: Sequence[str], built: dict[str, Any]) -> Iterator[Arm]:
-    from benchmarks.starter import build  # here: it loads torch, which a run without it need not pay for
-
-    starter = build(docs, names)
-    built[STARTER] = {
-        "stages": {name: asdict(stage) for name, stage in starter.stages.items()},
-        "chunks": starter.chunks,
-        "errors": starter.errors,
-        "peak_memory_mb": starter.peak_memory_mb,
-        "versions": {package: version(package) for package in PACKAGES},
-    }
-    print(f"starter: {json.dumps(built[STARTER], indent=1)}", flush=True)
-    try:
+    with starter_process() as starter:
+        built[STARTER] = asdict(starter.build(docs, names))
+        print(f"starter: {json.dumps(built[STARTER], indent=1)}", flush=True)
         yield Arm(STARTER, starter.search)
-    finally:
-        starter.close()
 
 
 def _say(step: Progress) -> None:
     if step.done == step.total:
         print(f"{step.arm}: {step.total} questions asked", flush=True)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "architecture": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "load": os.getloadavg(),
-    }
 
 
 def _options() -> argparse.Namespace:
@@ -99,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--server", help="a running Moat; without it one is started for the run")
     parser.add_argument("--key", help="an admin key of --server")
     parser.add_argument("--corpus", default="benchmark")
-    parser.add_argument("--arms", default=f"hybrid,dense,sparse,{STARTER}")
+    parser.add_argument("--arms", default=",".join((*MOAT_ARMS, STARTER)))
     options = parser.parse_args()
     if options.server and not options.key:
         parser.error("--server needs --key")

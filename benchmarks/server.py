@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,38 +14,70 @@ from typing import Any
 
 import httpx
 
+from benchmarks.processes import ProcessTree
+from cli.home import Home
 from moat.records import TERMINAL_STATES, DocumentState
 
 READY_S, STOP_S = 120, 30
 BATCH_FILES = 25
+POLL_S = 0.25
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningMoat:
+    """A Moat started for the run: its address, its admin key, its processes, and the seconds until it was ready."""
+
+    server: str
+    key: str
+    tree: ProcessTree
+    ready_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of an upload: how long until every file was settled, and each one's state or refusal by key."""
+    """What became of an upload: how long until every file was settled, and each one's state or refusal by key.
+
+    `stages` sums what each document's own clock says: of two documents in work at once, both count.
+    """
 
     wall_s: float
     states: Mapping[str, str]
     problems: Mapping[str, str]
     chunks: int
+    stages: Mapping[str, float]
+
+    @property
+    def ready(self) -> int:
+        """How many files were indexed."""
+        return sum(state == DocumentState.READY.value for state in self.states.values())
 
 
 @contextmanager
-def running_moat() -> Iterator[tuple[str, str]]:
-    """Start `moat up` in a temporary home, yield its address and admin key, and stop it again."""
+def running_moat() -> Iterator[RunningMoat]:
+    """Start `moat up` in a temporary home, and stop it again at the end."""
     with tempfile.TemporaryDirectory(prefix="moat-bench-") as home, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         command = [str(Path(sys.executable).with_name("moat")), "up", "--home", home, "--port", str(port)]
+        began = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             server = f"http://127.0.0.1:{port}"
             _wait_until_ready(server, process)
-            yield server, (Path(home) / "admin.key").read_text(encoding="utf-8").strip()
+            ready_s = time.perf_counter() - began
+            yield RunningMoat(server, Home(Path(home)).key_file.read_text("utf-8").strip(), _tree(Path(home)), ready_s)
         finally:
             process.terminate()
             process.wait(STOP_S)
+
+
+def _tree(home: Path) -> ProcessTree:
+    state = Home(home).running()
+    if state is None:
+        raise RuntimeError("'moat up' answered and ended again")
+    return ProcessTree(state.pid, {pid: name for name, pid in state.processes.items()} | {state.pid: SUPERVISOR})
 
 
 @contextmanager
@@ -71,7 +104,21 @@ def upload(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], de
         problems=problems
         | {d["key"]: str(d.get("error")) for d in documents if d["state"] != DocumentState.READY.value},
         chunks=sum(document.get("chunks") or 0 for document in documents),
+        stages=sum((Counter(document["timings"]) for document in documents), Counter()),
     )
+
+
+def chunks(http: httpx.Client, corpus: str) -> list[tuple[str, int]]:
+    """Give every indexed chunk's text and word pieces."""
+    found: list[tuple[str, int]] = []
+    for document in _documents(http, corpus):
+        cursor: str | None = "0" if document["chunks"] else None
+        while cursor is not None:
+            query = {"limit": "500", "cursor": cursor}
+            page = http.get(f"/v1/documents/{document['id']}/chunks", params=query).raise_for_status().json()
+            found += ((chunk["text"], chunk["tokens"]) for chunk in page["items"])
+            cursor = page["next_cursor"]
+    return found
 
 
 def _send(http: httpx.Client, corpus: str, root: Path, names: Sequence[str]) -> dict[str, str]:
@@ -86,12 +133,12 @@ def _send(http: httpx.Client, corpus: str, root: Path, names: Sequence[str]) -> 
 
 def _settled(http: httpx.Client, corpus: str, deadline: float) -> list[dict[str, Any]]:
     while True:
-        documents = _documents(http, corpus)
-        if all(document["state"] in TERMINAL_STATES for document in documents):
-            return documents
+        page = http.get(f"/v1/corpora/{corpus}/documents", params={"limit": "1"}).raise_for_status().json()
+        if not any(count for state, count in page["counts"].items() if state not in TERMINAL_STATES):
+            return _documents(http, corpus)
         if time.monotonic() > deadline:
             raise TimeoutError(f"corpus {corpus} has unsettled documents; 'moat status' says which")
-        time.sleep(1)
+        time.sleep(POLL_S)
 
 
 def _documents(http: httpx.Client, corpus: str) -> list[dict[str, Any]]:

