@@ -95,7 +95,7 @@ def retry(session: Session, document: Document) -> None:
         )
     ).all()
     if not rows:
-        raise Conflict(f"The document is {document.state.value}; there is nothing to retry.", "Retry what failed.")
+        raise Conflict(f"The document is {document.state}; there is nothing to retry.", "Retry what failed.")
     for row in rows:
         row.failures = row.attempts = 0
         row.error = row.hint = None
