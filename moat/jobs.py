@@ -50,6 +50,8 @@ def celery_app(settings: Settings) -> Celery:
         broker_connection_timeout=5,
         broker_transport_options={
             "visibility_timeout": settings.broker.visibility_timeout_s,
+            # A publisher does not wait for a broker that is away: the outbox keeps the task.
+            "max_retries": 0,
             "socket_timeout": 10,
             "socket_connect_timeout": 5,
             # Redis asks the queues in the order the worker names them; by default they would take turns.
