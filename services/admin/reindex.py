@@ -1,7 +1,6 @@
 """Routes of reindexing: what it would take, its job, its progress."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 from anyio import to_thread
@@ -9,12 +8,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
 from ingest.pipeline import fingerprint
 from moat.access import find_corpus, rule
 from moat.errors import Conflict, NotFound
-from moat.generations import progress, start_reindex
+from moat.generations import progress as generation_progress
+from moat.generations import start_reindex
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
 from moat.records import DocumentState, Reader
 from moat.settings import PipelineSettings
@@ -22,6 +22,7 @@ from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, u
 from services.admin.corpora import chosen_pipeline
 from services.admin.schemas import JobShape, PlanShape, ReindexBody
 from services.dependencies import Admin, PartsOf, publish_soon
+from services.progress import progress
 
 router = APIRouter(prefix="/v1", tags=["reindex"])
 _POLL_S = 1.0
@@ -89,20 +90,8 @@ def cancel_job(job_id: UUID, reader: Admin, parts: PartsOf) -> JobShape:
 async def job_events(job_id: UUID, reader: Admin, parts: PartsOf) -> EventSourceResponse:
     """Stream a job's progress until it ends."""
     first = await to_thread.run_sync(get_job, job_id, reader, parts)
-
-    async def events() -> AsyncIterator[ServerSentEvent]:
-        told, shape = "", first
-        while True:
-            line = shape.model_dump_json()
-            if line != told:
-                told = line
-                yield ServerSentEvent(line, event="progress")
-            if shape.state != "running":
-                return
-            await asyncio.sleep(_POLL_S)
-            shape = await to_thread.run_sync(get_job, job_id, reader, parts)
-
-    return EventSourceResponse(events())
+    look = partial(get_job, job_id, reader, parts)
+    return EventSourceResponse(progress(first, look, lambda job: job.state != "running", _POLL_S))
 
 
 def _find(session: Session, reader: Reader, job_id: UUID) -> Job:
@@ -119,7 +108,7 @@ def _shape(session: Session, job: Job) -> JobShape:
     corpus = session.get_one(Corpus, job.corpus_id)
     total = done = ready = 0
     if generation is not None and generation.state != "dropped":
-        state = progress(session, generation)
+        state = generation_progress(session, generation)
         total, done, ready = state.documents, state.done, state.ready
     finished = job.state == "done"
     return JobShape(

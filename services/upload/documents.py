@@ -1,8 +1,6 @@
 """Routes of one document."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from sqlalchemy import delete, select
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
 from ingest.wire import load_canonical
 from moat.access import check_principals, find_document
@@ -21,6 +19,7 @@ from moat.records import CanonicalText, Reader
 from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
 from services.dependencies import Admin, PartsOf, Reading, Uploading, publish_soon
 from services.parts import Parts
+from services.progress import progress
 from services.upload.schemas import (
     AccessBody,
     AccessShape,
@@ -34,6 +33,7 @@ from services.upload.views import document_shape, is_settled
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 _POLL_S = 0.5
+MOST_CHUNKS = 2**31 - 1
 
 
 @router.get("/documents/{document_id}")
@@ -118,15 +118,15 @@ def get_chunks(
     reader: Reading,
     parts: PartsOf,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: Annotated[int, Query(ge=0)] = 0,
+    cursor: Annotated[int, Query(ge=0, le=MOST_CHUNKS)] = 0,
 ) -> ChunkPage:
     """List what was indexed of the serving version, in order."""
-    _, canonical, generation = _canonical(document_id, reader, parts)
+    version, canonical, generation = _canonical(document_id, reader, parts)
     with parts.database.reading() as session:
         rows = session.scalars(
             select(ChunkRow)
             .where(ChunkRow.document_id == document_id, ChunkRow.generation_id == generation)
-            .where(ChunkRow.ordinal >= cursor)
+            .where(ChunkRow.version == version, ChunkRow.ordinal >= cursor)
             .order_by(ChunkRow.ordinal)
             .limit(limit + 1)
         ).all()
@@ -165,21 +165,4 @@ def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, Ca
 async def document_events(document_id: UUID, reader: Reading, parts: PartsOf) -> EventSourceResponse:
     """Stream a document's progress until it is settled."""
     first = await to_thread.run_sync(get_document, document_id, reader, parts)
-
-    async def events() -> AsyncIterator[ServerSentEvent]:
-        told, shape = "", first
-        while True:
-            line = shape.model_dump_json()
-            if line != told:
-                told = line
-                yield ServerSentEvent(line, event="progress")
-            if is_settled(shape):
-                return
-            await asyncio.sleep(_POLL_S)
-            try:
-                shape = await to_thread.run_sync(get_document, document_id, reader, parts)
-            except NotFound:
-                yield ServerSentEvent(json.dumps({"id": str(document_id)}), event="deleted")
-                return
-
-    return EventSourceResponse(events())
+    return EventSourceResponse(progress(first, partial(get_document, document_id, reader, parts), is_settled, _POLL_S))
