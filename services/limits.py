@@ -1,17 +1,21 @@
 """Bounds that hold before any route runs: the size of a body, and which pages may call."""
 
-import time
+import logging
 
+from anyio import to_thread
+from sqlalchemy import select
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moat.database import Database
-from moat.errors import TooLarge
+from moat.errors import Forbidden, MoatError, TooLarge
 from moat.tables import Widget
 from services.problems import of_error, respond
 
-ORIGINS_KNOWN_FOR_S = 5.0
+log = logging.getLogger(__name__)
+
 _WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
 
 
@@ -37,7 +41,8 @@ class BodyLimit:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._limit:
-                raise self._error()
+                # FastAPI turns any other exception of a body into "400, could not be parsed".
+                raise HTTPException(413, headers={"Connection": "close"}) from self._error()
             return message
 
         await self._app(scope, counted, send)
@@ -49,27 +54,44 @@ class BodyLimit:
         await respond(of_error(self._error()), {"Connection": "close"})(scope, receive, send)
 
 
-class WidgetCors(CORSMiddleware):
+class WidgetCors:
     """Lets the pages that a widget is registered for call what a widget calls, and no others."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
-        super().__init__(
-            app, allow_methods=["GET", "POST"], allow_headers=["authorization", "content-type"], max_age=600
-        )
+        self._app = app
         self._database = database
-        self._origins: frozenset[str] = frozenset()
-        self._read_at = 0.0
+        # Only asked for origins that were found registered, so it may answer any.
+        self._allowing = CORSMiddleware(
+            app,
+            allow_origin_regex=".*",
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+            max_age=600,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_WIDGET_PATHS):
-            await super().__call__(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(_WIDGET_PATHS):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and await to_thread.run_sync(self._is_registered, origin):
+            await self._allowing(scope, receive, send)
+        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await respond(of_error(_not_registered(origin or "")))(scope, receive, send)
         else:
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
 
-    def is_allowed_origin(self, origin: str) -> bool:
-        if time.monotonic() - self._read_at > ORIGINS_KNOWN_FOR_S:
+    def _is_registered(self, origin: str) -> bool:
+        try:
             with self._database.reading() as session:
-                rows = session.query(Widget.origins).all()
-            self._origins = frozenset(origin for (origins,) in rows for origin in origins)
-            self._read_at = time.monotonic()
-        return origin in self._origins
+                return any(origin in origins for origins in session.scalars(select(Widget.origins)))
+        except MoatError as error:  # the route behind answers that the catalog is away
+            log.warning("a page's origin could not be checked: %s", error.detail)
+            return False
+
+
+def _not_registered(origin: str) -> Forbidden:
+    return Forbidden(
+        f"No widget may be shown on {origin[:200]!r}.", "An admin adds the page's origin with 'moat widget create'."
+    )

@@ -1,6 +1,7 @@
 """RFC 9457 problem details for every error: what happened, and what to do next."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +14,12 @@ from moat.errors import MoatError, Unauthenticated
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+SHOWN = 10
+_HINTS = {
+    400: "Send one JSON object in UTF-8.",
+    404: "See /docs for the routes there are.",
+    405: "See /docs for the routes there are.",
+}
 
 
 def problem(status: int, code: str, title: str, detail: str, hint: str = "") -> dict[str, Any]:
@@ -48,21 +55,28 @@ async def _moat_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _validation_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    parts, not_json = [], False
-    for item in error.errors():
-        place = ".".join(str(p) for p in item["loc"] if p != "body") or "body"
-        parts.append(f"{place}: {item['msg']}")
-        not_json = not_json or item["type"] == "json_invalid"
+    errors = error.errors()
+    not_json = any(item["type"] == "json_invalid" for item in errors)
+    parts = [f"{_place(item)}: {item['msg'][:200]}" for item in errors[:SHOWN]]
+    if len(errors) > SHOWN:
+        parts.append(f"and {len(errors) - SHOWN} more")
     status, title = (400, "The body is not valid JSON") if not_json else (422, "The request is not valid")
     hint = "Correct the JSON and send it again." if not_json else "See /docs for the fields and their bounds."
     return respond(problem(status, "invalid_request", title, "; ".join(parts), hint))
 
 
+def _place(item: Mapping[str, Any]) -> str:
+    return ".".join(str(p)[:100] for p in item["loc"] if p != "body") or "body"
+
+
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    detail = f"{request.method} {request.url.path}: {error.detail}"
-    hint = "See /docs for the routes there are." if error.status_code in (404, 405) else ""
-    return respond(problem(error.status_code, "http_error", str(error.detail), detail, hint), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if isinstance(error.__cause__, MoatError):
+        return respond(of_error(error.__cause__), headers)
+    detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
+    hint = _HINTS.get(error.status_code, "")
+    return respond(problem(error.status_code, "http_error", str(error.detail), detail, hint), headers)
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -11,9 +10,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from answering.body import dollars
 from moat import ledger
-from moat.tables import utc_now
 from services.admin.schemas import CostPage, ModelPage, ModelShape
 from services.dependencies import Asking, PartsOf, Reading
+from services.schemas import Moment
 
 router = APIRouter(prefix="/v1", tags=["costs"])
 _COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
@@ -23,24 +22,20 @@ _COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning
 def get_costs(
     reader: Reading,
     parts: PartsOf,
-    frm: Annotated[datetime | None, Query(alias="from")] = None,
-    to: datetime | None = None,
+    frm: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
     group_by: Annotated[list[str] | None, Query(max_length=6)] = None,
     format: Annotated[Literal["json", "csv"], Query()] = "json",
 ) -> Response:
     """Sum the ledger: admins see every call, others their own."""
     groups = list(dict.fromkeys(group_by or ["day"]))
     with parts.database.reading() as session:
-        lines = ledger.costs(session, reader, frm=_aware(frm), to=_aware(to), group_by=groups)
+        lines = ledger.costs(session, reader, frm=frm, to=to, group_by=groups)
     items = [_item(groups, line) for line in lines]
     if format == "csv":
         return PlainTextResponse(_csv(groups, items), media_type="text/csv")
     total = sum((line.cost_usd for line in lines), Decimal(0))
     return JSONResponse({"items": items, "total_usd": dollars(total)})
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=utc_now().tzinfo) if moment is not None and moment.tzinfo is None else moment
 
 
 def _item(groups: list[str], line: ledger.CostLine) -> dict[str, str | int]:

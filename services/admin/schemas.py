@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.schemas import Body, Shape
+from services.schemas import Body, Moment, Shape
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 
@@ -49,7 +49,7 @@ class KeyBody(Body):
     groups: list[str] = Field([], max_length=200)
     scopes: list[Literal["read", "ask", "upload", "admin"]] = Field(["read", "ask"], max_length=4)
     corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyShape(Shape):

@@ -14,6 +14,7 @@ from services.admin.schemas import SessionBody, SessionShape, WidgetBody, Widget
 from services.dependencies import Admin, PartsOf
 
 router = APIRouter(prefix="/v1", tags=["widgets"])
+_ORIGIN_HINT = "Write it as https://intranet.example.com, without a path."
 
 
 @router.post("/widgets", status_code=201)
@@ -80,16 +81,14 @@ def start_session(body: SessionBody, request: Request, parts: PartsOf) -> Sessio
 
 def _origin(text: str) -> str:
     """Normalise scheme://host[:port] as a browser writes it, or raise InvalidRequest."""
-    parts = urlsplit(text.strip())
-    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username
-    if not plain or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise InvalidRequest(
-            f"{text[:100]!r} is not an origin.", "Write it as https://intranet.example.com, without a path."
-        )
     try:
+        parts = urlsplit(text.strip())
         port = parts.port
     except ValueError as error:
-        raise InvalidRequest(f"{text[:100]!r} has no valid port.", "Use a number from 1 to 65535.") from error
+        raise InvalidRequest(f"{text[:100]!r} is not an origin: {error}.", _ORIGIN_HINT) from error
+    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+    if not plain or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise InvalidRequest(f"{text[:100]!r} is not an origin.", _ORIGIN_HINT)
     default = {"http": 80, "https": 443}[parts.scheme]
     suffix = "" if port in (None, default) else f":{port}"
     host = parts.hostname or ""
