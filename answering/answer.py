@@ -68,7 +68,8 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
     """
     draft = _Draft(query, reader, parts.gateway.resolve(query.model))
-    await to_thread.run_sync(_open, draft, parts)
+    with CancelScope(shield=True):  # a row once opened is always closed below
+        await to_thread.run_sync(_open, draft, parts)
     try:
         candidates = replace(query, limit=parts.settings.answering.candidates)
         found = await to_thread.run_sync(search, candidates, reader, parts)
