@@ -1,5 +1,6 @@
 """Parsing in warm child processes that limits hold in, so that a hostile document harms nothing but its own child."""
 
+import fcntl
 import json
 import logging
 import os
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent.parent
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_PREFIX = "moat-parse-"
+_YOUNG_S = 60
 _HINT = "Split or simplify the document; if it is legitimate, raise {}."
 
 
@@ -47,6 +50,7 @@ class Sandbox:
         self._timer: threading.Timer | None = None
         self._closed = False
         # A child dies when the *thread* that started it ends: this one lives as long as the sandbox.
+        _remove_left_folders()
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter")
 
     def parse(self, path: Path, media_type: str, name: str) -> ParsedDocument:
@@ -116,9 +120,10 @@ class _Child:
         self._settings = settings
         self.documents = 0
         self.idle_since = 0.0
-        self._folder = Path(tempfile.mkdtemp(prefix="moat-parse-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         try:
             self._errors = (self._folder / "stderr").open("w+b")
+            fcntl.flock(self._errors, fcntl.LOCK_EX)  # held until this process and the child are both gone
             self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", module, _limits(settings)],
                 stdin=subprocess.PIPE,
@@ -219,6 +224,15 @@ class _Child:
             f"{name!r} gives more than {self._settings.max_output_bytes // 1_000_000} MB of text.",
             _HINT.format("MOAT_SANDBOX__MAX_OUTPUT_BYTES"),
         )
+
+
+def _remove_left_folders() -> None:
+    """Remove what a killed process left: folders whose lock nobody holds any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), (folder / "stderr").open("r+b") as held:
+            if time.time() - folder.stat().st_mtime > _YOUNG_S:  # a younger one may be about to be locked
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _limits(settings: SandboxSettings) -> str:

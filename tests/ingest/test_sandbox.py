@@ -206,6 +206,13 @@ def test_threads_get_a_child_each_that_outlives_them(document: Path):
         box.close()
 
 
+def test_a_folder_in_use_is_never_cleared(box: Sandbox, document: Path):
+    folder = Path(json.loads(do(box, document, "report"))["folder"])
+    os.utime(folder, (0, 0))
+    sandbox().close()
+    assert folder.exists()
+
+
 def test_closing_leaves_no_process_and_no_folder(document: Path):
     box = sandbox()
     told = json.loads(do(box, document, "report"))
@@ -217,7 +224,7 @@ def test_closing_leaves_no_process_and_no_folder(document: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a busy child with its parent")
-def test_a_busy_child_dies_with_its_parent(document: Path):
+def test_a_busy_child_dies_with_its_parent_and_its_folder_is_cleared_later(document: Path):
     code = (
         "import sys; from pathlib import Path; from ingest.sandbox import Sandbox;"
         "from moat.settings import SandboxSettings;"
@@ -233,9 +240,9 @@ def test_a_busy_child_dies_with_its_parent(document: Path):
         parent.kill()
         parent.wait()
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
-    for left in folder.glob("*"):
-        left.unlink()
-    folder.rmdir()
+    os.utime(folder, (0, 0))
+    sandbox().close()
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(
