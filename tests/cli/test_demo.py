@@ -18,6 +18,7 @@ LINE = "Moat is serving at http://127.0.0.1:"
 
 
 @pytest.mark.end_to_end
+@pytest.mark.timeout(600)
 def test_the_demo_answers_serves_is_used_again_and_stops(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MOAT_")}
     options = ("demo", "--home", str(tmp_path / "home"), "--serve")
@@ -25,7 +26,7 @@ def test_the_demo_answers_serves_is_used_again_and_stops(tmp_path: Path) -> None
     with out.open("w") as stdout, err.open("w") as stderr:
         serving = subprocess.Popen([*MOAT, *options, "--port", "0"], stdout=stdout, stderr=stderr, env=environment)
     try:
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 400
         while LINE not in out.read_text():
             assert serving.poll() is None, err.read_text()
             assert time.monotonic() < deadline, err.read_text()
