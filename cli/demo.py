@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from shutil import which
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -83,7 +82,7 @@ def _running(settings: Settings) -> Iterator[_Moat]:
         yield _Moat(Address(started.url, started.admin_key), started.supervisor)
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _as_ctrl_c(*_: object) -> None:
     raise KeyboardInterrupt
 
 
