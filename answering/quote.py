@@ -50,15 +50,16 @@ def rarity(sentences_: Iterable[Sentence]) -> Mapping[str, float]:
 def cite(marker: int, sentence: Sentence, score: float, public_url: str) -> Citation:
     """Make the citation of one sentence."""
     passage = sentence.passage
-    page = f"#page={passage.page}" if passage.page else ""
+    page = passage.page_at(sentence.span[0])  # a chunk may run over a page's end
+    anchor = f"#page={page}" if page else ""
     return Citation(
         marker=marker,
         document_id=passage.document_id,
         title=passage.title,
         corpus=passage.corpus,
-        page=passage.page,
+        page=page,
         span=sentence.span,
         quote=sentence.text,
         score=round(score, 4),
-        url=f"{public_url.rstrip('/')}/v1/documents/{passage.document_id}/content{page}",
+        url=f"{public_url.rstrip('/')}/v1/documents/{passage.document_id}/content{anchor}",
     )

@@ -190,6 +190,7 @@ def _passage(hit: Hit, hits: Hits, target: _Target, row: _Row) -> Passage:
         # By rank alone, so that corpora of different embedders can stand in one list.
         score=sum(1 / (RRF_K + arm.rank) for arm in arms.values()),
         heading_path=hit.heading_path,
+        page_starts=hit.page_starts,
         arms=arms,
     )
 
