@@ -32,7 +32,7 @@ def chunk(canonical: CanonicalText, blocks: Sequence[Block], embedder: Embedder,
     limit = min(limit_tokens, embedder.max_tokens - _SPECIAL_TOKENS)
     tokens = TokenMap(canonical.text, embedder)
     groups = _pack(_sections(blocks), canonical.text, tokens, limit)
-    return [_make(ordinal, group, canonical.text, tokens) for ordinal, group in enumerate(groups)]
+    return [_make(ordinal, group, canonical, tokens) for ordinal, group in enumerate(groups)]
 
 
 def _sections(blocks: Sequence[Block]) -> Iterator[list[Block]]:
@@ -141,15 +141,16 @@ def _word_end(text: str, start: int, end: int) -> int:
     return end
 
 
-def _make(ordinal: int, group: list[_Piece], text: str, tokens: TokenMap) -> Chunk:
-    start, end = group[0].start, group[-1].end
+def _make(ordinal: int, group: list[_Piece], canonical: CanonicalText, tokens: TokenMap) -> Chunk:
+    text, (start, end) = canonical.text, (group[0].start, group[-1].end)
     raw = text[start:end]
     start += len(raw) - len(raw.lstrip())
     end -= len(raw) - len(raw.rstrip())
     path = group[0].block.heading_path
     for piece in group:
         path = _shared(path, piece.block.heading_path)
-    return Chunk(ordinal, text[start:end], start, end, group[0].block.page, path, tokens.count(start, end))
+    inside = tuple((span.page, span.start) for span in canonical.page_map if start < span.start < end)
+    return Chunk(ordinal, text[start:end], start, end, group[0].block.page, path, tokens.count(start, end), inside)
 
 
 def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

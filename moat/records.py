@@ -102,6 +102,7 @@ class Chunk:
     page: int | None
     heading_path: tuple[str, ...]
     tokens: int
+    page_starts: tuple[tuple[int, int], ...] = ()  # (page, offset) of each page that begins inside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class EmbeddedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk returned for a question, already checked against the catalog."""
+    """A chunk returned for a question, already checked against the catalog; `page` is where it begins."""
 
     passage_id: UUID
     document_id: UUID
@@ -138,6 +139,11 @@ class Passage:
     score: float
     heading_path: tuple[str, ...] = ()
     arms: Mapping[str, "ArmScore"] = field(default_factory=dict)
+    page_starts: tuple[tuple[int, int], ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Tell the page on which this offset of the canonical text stands."""
+        return next((page for page, start in reversed(self.page_starts) if start <= offset), self.page)
 
 
 @dataclass(frozen=True, slots=True)

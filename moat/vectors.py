@@ -39,6 +39,7 @@ class Hit:
     span: tuple[int, int]
     text: str
     heading_path: tuple[str, ...]
+    page_starts: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +275,7 @@ def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> mod
             **common,
             "ordinal": chunk.ordinal,
             "page": chunk.page,
+            "page_starts": [list(place) for place in chunk.page_starts],
             "span": [chunk.start, chunk.end],
             "heading_path": list(chunk.heading_path),
             "text": chunk.text,
@@ -294,6 +296,7 @@ def _hit(point: models.ScoredPoint) -> Hit:
         span=(start, end),
         text=payload["text"],
         heading_path=tuple(payload.get("heading_path") or ()),
+        page_starts=tuple((page, offset) for page, offset in payload.get("page_starts") or ()),
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from itertools import pairwise
+from textwrap import dedent
 
 _SAMPLE = 100_000
 # UTF-32's mark begins like UTF-16's, so it comes first.
@@ -15,6 +16,7 @@ _BOMS = (
 )
 _BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
 _OWN_LINE = re.compile(r"\s|[-*•>|]\s|\d{1,3}[.)]\s|[\w -]{1,30}:\s")
+_ITEM = re.compile(r"\s*([-*•>]|\d{1,3}[.)])\s")
 _WRAPPED_FROM = 50  # a line this long was probably broken by the width of a screen
 
 
@@ -51,11 +53,15 @@ def paragraphs(text: str) -> list[str]:
 
 def unwrap(block: str) -> str:
     """Join a line to the one before when that one is long and this one does not look like a line of its own."""
-    lines = block.strip("\n").split("\n")
+    lines = dedent(block.strip("\n")).split("\n")
     joined = lines[:1]
+    in_item = bool(_ITEM.match(lines[0]))
     for before, line in pairwise(lines):
-        if _WRAPPED_FROM <= len(before) <= 120 and not _OWN_LINE.match(line):
-            joined.append(f" {line}")
+        # Below a list item, an indented line that is no item itself hangs from it.
+        hangs = in_item and line[:1].isspace() and not _ITEM.match(line)
+        in_item = hangs or bool(_ITEM.match(line))
+        if _WRAPPED_FROM <= len(before) <= 120 and (hangs or not _OWN_LINE.match(line)):
+            joined.append(f" {line.lstrip()}")
         else:
             joined.append(f"\n{line}")
     return "".join(joined)

@@ -13,6 +13,18 @@ def kinds(parsed):
     return [(element.kind, element.text) for element in parsed.elements]
 
 
+def test_plain_text_joins_what_hangs_from_a_list_item_and_what_is_indented_as_a_whole(read):
+    text = (
+        " 1. Batteries from the handrail lights go on the charger shelf, never\n    on the workbench.\n"
+        " 2. Close the gate.\n\n"
+        "    Lorries are loaded in the order of the board, not in the order in\n    which the drivers shout.\n"
+    )
+    assert [element.text for element in read(text, "a.txt").elements] == [
+        "1. Batteries from the handrail lights go on the charger shelf, never on the workbench.\n2. Close the gate.",
+        "Lorries are loaded in the order of the board, not in the order in which the drivers shout.",
+    ]
+
+
 def test_plain_text_keeps_paragraphs_and_joins_wrapped_lines(read):
     wrapped = "This sentence was broken at the width of an old screen by an\neditor.\n\nName: Ada\nRole: Engineer\n"
     assert [element.text for element in read(wrapped, "a.txt").elements] == [
