@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import delete, select
@@ -58,16 +59,14 @@ async def ask(
     query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
     events = answer(query, reader, parts.answering)
     recorded = _recording(events, once)
-    try:
-        first = await anext(recorded)
-    except BaseException:
-        await recorded.aclose()
-        raise
+    # An error before the first event still has a status of its own; after it, a stream can only tell it as an event.
+    first = await anext(recorded)
     if body.stream:
         return AnswerStream(first, recorded)
-    async for event in recorded:
-        if isinstance(event, Done):
-            return JSONResponse(body_of(event.answer))
+    async with aclosing(recorded):
+        async for event in recorded:
+            if isinstance(event, Done):
+                return JSONResponse(body_of(event.answer))
     raise RuntimeError("an answer ended without its last event")
 
 
@@ -77,13 +76,16 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
     try:
         async for event in events:
             if isinstance(event, Done):
-                await to_thread.run_sync(once.keep, 200, body_of(event.answer))
+                with CancelScope(shield=True):
+                    await to_thread.run_sync(once.keep, 200, body_of(event.answer))
                 finished = True
             yield event
     finally:
-        await events.aclose()
-        if not finished:
-            await to_thread.run_sync(once.forget)
+        # Unshielded, the cancellation of a reader who left would end this here, and the key would stay taken.
+        with CancelScope(shield=True):
+            await events.aclose()
+            if not finished:
+                await to_thread.run_sync(once.forget)
 
 
 def _replayed(body: dict[str, Any]) -> EventSourceResponse:
