@@ -14,7 +14,7 @@ _BOMS = (
     (BOM_UTF16_LE, "utf-16"),
     (BOM_UTF16_BE, "utf-16"),
 )
-_BLANK_LINES = re.compile(r"\n[ \t]*\n\s*")
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")  # the next line's indent stays: it may be the block's
 _OWN_LINE = re.compile(r"\s|[-*•>|]\s|\d{1,3}[.)]\s|[\w -]{1,30}:\s")
 _ITEM = re.compile(r"\s*([-*•>]|\d{1,3}[.)])\s")
 _WRAPPED_FROM = 50  # a line this long was probably broken by the width of a screen
