@@ -75,8 +75,8 @@ def measure(workload: Workload, idle_s: float, out: Path) -> None:
         f"Memory, and idle {idle_s:.0f} s after the last question": query.memory_table(ours.peak_mb, idle),
         "Retrieval": to_markdown(evaluation),
     }
-    print("\n\n".join(f"## {title}\n\n{body}" for title, body in parts.items()))
-    print(f"Moat was ready {moat.ready_s:.1f} s after it was started.\n\nEverything measured: {out}")
+    print("\n\n".join(f"### {title}\n\n{body.strip()}" for title, body in parts.items()))
+    print(f"\nMoat was ready {moat.ready_s:.1f} s after it was started.\n\nEverything measured: {out}")
 
 
 def _options() -> argparse.Namespace:

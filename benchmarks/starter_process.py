@@ -5,18 +5,29 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.processes import ProcessTree, apart
+from benchmarks.processes import ProcessTree, Stage, apart
 from evaluation.records import FoundPassage
 
 if TYPE_CHECKING:  # the child alone loads torch and the starter's libraries
-    from benchmarks.starter import Built, Starter
+    from benchmarks.starter import Starter
 
 STARTER = "starter"
 _built: list["Starter"] = []  # in the child: what its calls share
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What building took and gave; `word_pieces` are those of the chunks' own text, as Moat counts its chunks'."""
+
+    stages: dict[str, Stage]
+    files: int
+    chunks: int
+    word_pieces: int
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class StarterProcess:
     process: ProcessPoolExecutor
     tree: ProcessTree
 
-    def build(self, root: Path, names: Sequence[str]) -> "Built":
+    def build(self, root: Path, names: Sequence[str]) -> Built:
         """Index these files; see `benchmarks.starter.build`."""
         return self.process.submit(_build, root, list(names)).result()
 
@@ -50,7 +61,7 @@ def starter_process() -> Iterator[StarterProcess]:
             process.submit(_close).result()
 
 
-def _build(root: Path, names: list[str]) -> "Built":
+def _build(root: Path, names: list[str]) -> Built:
     from benchmarks.starter import build
 
     _built.append(build(root, names))

@@ -12,17 +12,21 @@ def table(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Write three digits that matter, and all of a whole number."""
+    """Write the digits that matter, and all of a whole number."""
     if value is None:
         return NONE
     if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 1:
+        return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return f"{value:.2g}"
 
 
 def ratio(ours: float | None, theirs: float | None) -> str:
-    """Write ours / theirs, or a dash where there is nothing to divide by."""
-    return NONE if ours is None or not theirs else f"{ours / theirs:.2f}"
+    """Write ours / theirs, or a dash where one is missing or, as a difference can be, not above 0."""
+    if ours is None or theirs is None or ours < 0 or theirs <= 0:
+        return NONE
+    return f"{ours / theirs:.2f}"
 
 
 def share(part: float, whole: float) -> str:

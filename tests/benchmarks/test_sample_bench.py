@@ -37,13 +37,14 @@ def cells(markdown):
     return {row[0]: row[1:] for row in rows}
 
 
-def test_numbers_show_three_digits_that_matter():
-    shown = [number(value) for value in (1234.5, 100, 12.34, 0.126, 0, None)]
-    assert shown == ["1,234", "100", "12.3", "0.13", "0", NONE]
+def test_numbers_show_the_digits_that_matter():
+    shown = [number(value) for value in (1234.5, 100, 12.34, 1.204, 0.126, 0.00712, 0, None)]
+    assert shown == ["1,234", "100", "12.3", "1.20", "0.13", "0.0071", "0", NONE]
 
 
-def test_a_ratio_by_nothing_is_a_dash():
-    assert (ratio(3, 2), ratio(3, 0), ratio(None, 2), share(1, 4), share(1, 0)) == ("1.50", NONE, NONE, "25%", NONE)
+def test_a_ratio_that_says_nothing_is_a_dash():
+    assert [ratio(3, 2), ratio(0, 2), ratio(3, 0), ratio(-1, 2), ratio(None, 2)] == ["1.50", "0.00", NONE, NONE, NONE]
+    assert [share(1, 4), share(1, 0)] == ["25%", NONE]
 
 
 def test_a_table_aligns_numbers_right():
@@ -59,7 +60,7 @@ def test_indexing_is_compared_by_rate_and_by_what_embedding_does_not_explain():
         peak_mb={"starter": Memory(900, 1600), TOGETHER: Memory(900, 1600)},
     )
     shown = cells(ingest.to_markdown(indexed(), starter))
-    assert shown["files a second"] == ["0.50", "0.25", "2.00"]
+    assert shown["files a second"] == ["0.5", "0.25", "2.00"]
     assert shown["chunks a second"] == ["5.00", "1.25", "4.00"]
     assert shown["seconds beyond embedding"] == ["10.0", "25.0", "0.40"]
     assert shown["CPU seconds beyond embedding"] == ["12.0", "24.0", "0.50"]
