@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from moat.errors import InvalidRequest
 
@@ -27,7 +33,8 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 class Section(BaseModel):
     """A group of settings that refuses what it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What was wrong may be a secret in the wrong place: errors name the place alone.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ApiSettings(Section):
@@ -41,12 +48,12 @@ class ApiSettings(Section):
 
 
 class DatabaseSettings(Section):
-    url: str = Field("", description="SQLAlchemy URL of the catalog; empty means SQLite in the home.")
+    url: str = Field("", repr=False, description="SQLAlchemy URL of the catalog; empty means SQLite in the home.")
     pool_size: int = Field(10, ge=1, le=200, description="Connections kept per process on PostgreSQL.")
 
 
 class BrokerSettings(Section):
-    url: str = Field("", description="Celery broker URL; empty means the Valkey that 'moat up' starts.")
+    url: str = Field("", repr=False, description="Celery broker URL; empty means the Valkey that 'moat up' starts.")
     visibility_timeout_s: PositiveSeconds = Field(
         3600, description="When Redis hands an unacknowledged task out again."
     )
@@ -155,6 +162,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 
@@ -214,7 +222,9 @@ class Settings(BaseSettings):
             raise InvalidRequest(
                 _explain(error), "Correct the setting; 'moat doctor --settings' lists them all."
             ) from error
-        except tomllib.TOMLDecodeError as error:
+        except SettingsError as error:
+            raise InvalidRequest(f"Settings are not valid: {error}", "Write a section's value as JSON.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise InvalidRequest(f"moat.toml cannot be read: {error}", "Correct the line named above.") from error
 
 
@@ -256,5 +266,13 @@ def _explain(error: ValidationError) -> str:
     parts = []
     for problem in error.errors():
         place = ".".join(str(p) for p in problem["loc"])
-        parts.append(f"{place}: {problem['msg']}")
+        parts.append(f"{place}: {_nearest(place) if problem['type'] == 'extra_forbidden' else problem['msg']}")
     return "Settings are not valid: " + "; ".join(parts)
+
+
+def _nearest(place: str) -> str:
+    """Name the setting that was probably meant by an unknown one of moat.toml."""
+    known = [name.removeprefix(PREFIX).replace("__", ".").lower() for name in known_names()]
+    sections = {name.rpartition(".")[0] for name in known} - {""}
+    nearest = get_close_matches(place.lower(), [*known, *sorted(sections)], n=1, cutoff=0.5)
+    return f"there is no such setting; did you mean {nearest[0]}?" if nearest else "there is no such setting."
