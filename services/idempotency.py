@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -9,7 +10,7 @@ from sqlalchemy import delete, update
 from moat.database import Database
 from moat.errors import Conflict, InvalidRequest
 from moat.records import Reader
-from moat.tables import Idempotency
+from moat.tables import Idempotency, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,11 @@ class Stored:
 class Once:
     """One request's place in the record of idempotency keys; without a key it does nothing."""
 
-    def __init__(self, database: Database, reader: Reader, route: str, key: str | None, body: str) -> None:
+    def __init__(
+        self, database: Database, reader: Reader, route: str, key: str | None, body: str, *, lasts_at_most: timedelta
+    ) -> None:
         self._database = database
+        self._lasts_at_most = lasts_at_most
         self._key = key
         self._identity = (str(reader.key_id or reader.user), route, key or "")
         self._sha256 = hashlib.sha256(body.encode()).hexdigest()
@@ -43,6 +47,9 @@ class Once:
             if row.body_sha256 != self._sha256:
                 raise InvalidRequest("This Idempotency-Key came with another body before.", "Use a new key.")
             if row.status is None or row.response is None:
+                if row.created_at < utc_now() - self._lasts_at_most:  # the process that answered it has died
+                    row.created_at = utc_now()
+                    return None
                 raise Conflict("The first request with this Idempotency-Key is still under way.", "Wait and repeat it.")
             return Stored(row.status, row.response)
 

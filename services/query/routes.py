@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from services.query.schemas import AnswerBody, AnswerShape, FeedbackBody, Questi
 from services.query.stream import AnswerStream, passage_body
 
 router = APIRouter(prefix="/v1", tags=["questions"])
+MARGIN = timedelta(minutes=1)
 _SSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events with `stream`."}
 }
@@ -52,7 +54,10 @@ async def ask(
 ) -> Response:
     """Answer a question with citations and what it cost; `stream` sends it as it is made."""
     _check(body, parts)
-    once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, body.model_dump_json())
+    limits = parts.settings.answering
+    lasts_at_most = timedelta(seconds=limits.deadline_s + limits.drain_s) + MARGIN
+    asked = body.model_dump_json()
+    once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, asked, lasts_at_most=lasts_at_most)
     stored = await to_thread.run_sync(once.begin)
     if stored is not None:
         return _replayed(stored.body) if body.stream else JSONResponse(stored.body, stored.status)
