@@ -4,9 +4,12 @@ import errno
 import io
 import json
 import os
+import socket
+import struct
 import subprocess
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +21,7 @@ from moat.errors import StorageFull
 from moat.tables import Document, Indexing, Outbox, Version
 from tests.fakes import documents
 from tests.fakes.api import Api, multipart, problem
+from tests.fakes.served import served
 
 GOOD = b"Travel must be booked two weeks ahead.\n"
 ROUTE = "/v1/corpora/default/documents"
@@ -155,6 +159,31 @@ def test_broken_upload_is_told_why_and_leaves_nothing(api: Api, case: str) -> No
     body, headers, status = BROKEN[case]
     assert problem(api.admin.post(ROUTE, content=body, headers=headers), status)["hint"]
     nothing_kept(api)
+
+
+@pytest.mark.parametrize("declared", ["Content-Length: 9000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_client_that_leaves_in_the_middle_leaves_nothing(api: Api, declared: str, reset: bool) -> None:
+    body, headers = multipart(('name="files"; filename="a.txt"', GOOD * 20_000), end=False)
+    if "chunked" in declared:
+        body = f"{len(body) + 1000:x}\r\n".encode() + body
+    head = f"POST {ROUTE} HTTP/1.1\r\nHost: x\r\nAuthorization: {api.admin.headers['authorization']}\r\n{declared}\r\n"
+    with served(api.app) as url:
+        host, _, port = url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(f"{head}Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body)
+            _wait_for(lambda: sum(file.stat().st_size for file in api.files("staging")) > 500_000)
+            if reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        _wait_for(lambda: api.files("staging") == [])
+    nothing_kept(api)
+
+
+def _wait_for(met: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
 
 
 def test_unknown_corpus_is_404_before_the_body_is_read(api: Api) -> None:
