@@ -4,13 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.postgres import postgres, postgres_url
 from tests.fakes.workshop import Workshop
 
+__all__ = ["postgres", "postgres_url", "shop"]
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
+    """A workshop on each kind of catalog."""
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
-        made = Workshop(tmp_path)
+        made = Workshop(tmp_path, url)
         yield made
         made.close()
