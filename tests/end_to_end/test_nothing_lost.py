@@ -145,8 +145,10 @@ class Asker(threading.Thread):
             answer = self._client.post("/v1/answers", {"question": question, "model": "extractive"})
             assert answer["answer"], answer
         else:
-            passages = self._client.post("/v1/search", {"question": question})["passages"]
-            assert any(wanted in passage["text"] for passage in passages), f"{wanted} was not found"
+            # By its words alone: how the random vectors of the tiny model rank is nobody's promise.
+            body = {"question": question, "retrieval": {"arms": ["sparse"]}}
+            first, *_ = self._client.post("/v1/search", body)["passages"]
+            assert wanted in first["text"], f"{wanted} was not found, but {first}"
 
     def stop(self) -> None:
         self._over.set()
@@ -197,7 +199,6 @@ def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(tmp
             client.call("DELETE", f"/v1/documents/{ids[22]}")
             kill(running, "worker")
             assert client.get(f"/v1/jobs/{job}")["state"] == "running"  # all this befell it on its way
-            kill(running, "worker")
             eventually(lambda: client.get(f"/v1/jobs/{job}")["state"] != "running", 150)
             assert client.get(f"/v1/jobs/{job}")["state"] == "done"
             eventually(lambda: client.all_ready(24))

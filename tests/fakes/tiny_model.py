@@ -9,7 +9,7 @@ def make_tiny_model(folder: Path, dimension: int = 48) -> str:
     """Save a model of this dimension and return its folder, which is its name as an embedder."""
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     base, saved = folder / "bert", folder / "model"
