@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from cli.home import Home, RunningState
 from cli.ports import answers
 from cli.process import Mending, ProcessSpec
-from moat.bootstrap import write_private
 from moat.database import Database
 from moat.errors import NotFound
+from moat.private import write_private
 from moat.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -59,6 +59,8 @@ def _environment(complete: Settings, port: int) -> dict[str, str]:
     """What every process is told; the rest of the admin's settings reach it through the home and the environment."""
     return {
         **_QUIET,
+        # glibc gives each of a process's many threads an arena of its own, which only grows.
+        "MALLOC_ARENA_MAX": "2",
         "MOAT_HOME": str(complete.home_folder),
         "MOAT_API__PORT": str(port),
         "MOAT_BROKER__URL": complete.broker.url,

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from moat.bootstrap import write_private
 from moat.errors import Conflict
+from moat.private import write_private
 
 _LOCK_WAIT_S = 1.0  # a reader's glance at the lock is over long before
 

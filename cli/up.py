@@ -1,5 +1,6 @@
 """`moat up`: the whole platform on one machine, under one command."""
 
+import json
 import logging
 import os
 import signal
@@ -7,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -111,15 +112,20 @@ def _prepare_catalog(settings: Settings, home: Home, vectors_here: bool) -> str 
 def up(
     home: Annotated[Path | None, typer.Option(help="Folder that holds everything.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65_535)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per change instead of text.")] = False,
 ) -> None:
     """Start everything on this machine and keep it running until Ctrl-C."""
     os.umask(0o077)
-    with platform(load_settings(home, port), report=show) as running:
+    with platform(load_settings(home, port), report=show_json if as_json else show) as running:
         stop_on_signals(running.supervisor)
         if running.supervisor.wait_ready():
-            announce(running)
+            if as_json:
+                typer.echo(json.dumps({"ready": running.url, "key_file": str(running.home.key_file)}))
+            else:
+                announce(running)
         running.supervisor.wait()
-    typer.echo("Moat has stopped.")
+    if not as_json:
+        typer.echo("Moat has stopped.")
 
 
 def load_settings(home: Path | None = None, port: int | None = None) -> Settings:
@@ -147,6 +153,11 @@ def show(happening: Happening) -> None:
     pid = happening.pid or "-"
     line = f"{happening.name:<8} {pid:>8}  {happening.state:<9} {happening.address}{detail.rstrip()}"
     typer.secho(line, fg=_COLOURS.get(happening.state))
+
+
+def show_json(happening: Happening) -> None:
+    """Print what happened to a process as one JSON object."""
+    typer.echo(json.dumps(asdict(happening)))
 
 
 def announce(running: Platform) -> None:

@@ -1,6 +1,5 @@
 """What a new installation needs before anybody can use it: a schema, a first key, a first corpus."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from sqlalchemy import select
 from moat.access import SCOPES, create_key
 from moat.corpora import create_corpus
 from moat.database import Database
+from moat.private import write_private
 from moat.records import EVERYONE
 from moat.settings import PipelineSettings, Settings
 from moat.tables import ApiKey, Corpus
@@ -38,14 +38,3 @@ def bootstrap(
             pipeline = PipelineSettings(embedder=settings.embedder.default)
             create_corpus(session, DEFAULT_CORPUS, [EVERYONE], pipeline, fingerprint(pipeline))
     return first_key
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put a file in place that only its owner may read, whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -13,6 +13,7 @@ from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue
 from moat.ledger import expire_open
 from moat.records import WORKING_STATES, DocumentState
 from moat.tables import (
+    AnswerRow,
     ChunkRow,
     Corpus,
     Document,
@@ -50,6 +51,7 @@ def sweep(parts: Parts) -> None:
         _drop_generations,
         _finish_deleted_corpora,
         _close_calls,
+        _close_answers,
         _purge,
     )
     for duty in duties:
@@ -182,6 +184,18 @@ def _finish_deleted_corpora(parts: Parts) -> None:
 
 def _close_calls(parts: Parts) -> None:
     expire_open(parts.database, utc_now())
+
+
+def _close_answers(parts: Parts) -> None:
+    """Say of answers that were being made when their process died that they failed."""
+    answering = parts.settings.answering
+    longest = timedelta(seconds=answering.deadline_s + answering.drain_s) + FORGOTTEN_AFTER
+    with parts.database.transaction() as session:
+        session.execute(
+            update(AnswerRow)
+            .where(AnswerRow.status == "open", AnswerRow.created_at < utc_now() - longest)
+            .values(status="failed")
+        )
 
 
 def _purge(parts: Parts) -> None:

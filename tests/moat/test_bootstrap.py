@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select
 
 from moat.access import authenticate, readable_corpora
-from moat.bootstrap import DEFAULT_CORPUS, bootstrap, write_private
+from moat.bootstrap import DEFAULT_CORPUS, bootstrap
 from moat.corpora import create_corpus
 from moat.database import Database
 from moat.errors import Conflict
+from moat.private import write_private
 from moat.settings import PipelineSettings, Settings
 from moat.tables import ApiKey, Corpus, Generation
 
