@@ -65,18 +65,11 @@ def to_markdown(ours: Latencies, theirs: Latencies) -> str:
 
 def memory_table(peak: Mapping[str, Memory], idle: Mapping[str, Memory]) -> str:
     """Write each process's memory, with that of its children."""
-    names = sorted(peak.keys() | idle.keys(), key=lambda name: (name == TOGETHER, name))
-    nothing = Memory(0, 0)
-    rows = [
-        [
-            name,
-            *(
-                number(m)
-                for m in (peak.get(name, nothing).pss, peak.get(name, nothing).rss, idle.get(name, nothing).pss)
-            ),
-        ]
-        for name in names
-    ]
+    rows = []
+    for name in sorted(peak.keys() | idle.keys(), key=lambda name: (name == TOGETHER, name)):
+        most, rest = peak.get(name), idle.get(name)
+        cells = (most and most.pss, most and most.rss, rest and rest.pss)
+        rows.append([name, *map(number, cells)])
     return table(["MB", "peak while indexing, PSS", "RSS", "idle, PSS"], rows)
 
 

@@ -104,7 +104,7 @@ def upload(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], de
         problems=problems
         | {d["key"]: str(d.get("error")) for d in documents if d["state"] != DocumentState.READY.value},
         chunks=sum(document.get("chunks") or 0 for document in documents),
-        stages=sum((Counter(document["timings"]) for document in documents), Counter()),
+        stages=dict(sum((Counter(document["timings"]) for document in documents), Counter[str]())),
     )
 
 

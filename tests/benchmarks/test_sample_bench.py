@@ -87,6 +87,7 @@ def test_memory_of_all_processes_stands_last():
     shown = cells(query.memory_table(peak, {TOGETHER: Memory(700, 900)}))
     assert list(shown)[1:] == ["---", "worker", TOGETHER]
     assert shown[TOGETHER] == ["800", "1,000", "700"]
+    assert shown["worker"] == ["500", "600", NONE]
 
 
 def test_memory_and_cpu_count_a_process_under_its_name_and_children_under_their_parents():
