@@ -68,8 +68,8 @@ def memory_table(peak: Mapping[str, Memory], idle: Mapping[str, Memory]) -> str:
     rows = []
     for name in sorted(peak.keys() | idle.keys(), key=lambda name: (name == TOGETHER, name)):
         most, rest = peak.get(name), idle.get(name)
-        cells = (most and most.pss, most and most.rss, rest and rest.pss)
-        rows.append([name, *map(number, cells)])
+        peaks = (most.pss, most.rss) if most else (None, None)
+        rows.append([name, *map(number, peaks), number(rest.pss if rest else None)])
     return table(["MB", "peak while indexing, PSS", "RSS", "idle, PSS"], rows)
 
 
