@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, select, update
@@ -81,9 +82,17 @@ def readable_corpora(session: Session, reader: Reader) -> list[Corpus]:
     return list(session.scalars(_within_key(statement, reader)))
 
 
-def find_corpus(session: Session, reader: Reader, name_or_id: str) -> Corpus:
-    """Find a corpus by id or name, or raise NotFound as if an unreadable one did not exist."""
+Hold = Literal["", "against_changes", "for_change"]
+
+
+def find_corpus(session: Session, reader: Reader, name_or_id: str, hold: Hold = "") -> Corpus:
+    """Find a corpus by id or name, or raise NotFound as if an unreadable one did not exist.
+
+    `hold` keeps it until the transaction ends: so that nobody changes it, or so that this one may.
+    """
     statement = select(Corpus).where(rule(reader).corpora())
+    if hold:
+        statement = statement.with_for_update(of=Corpus, read=hold == "against_changes")
     wanted = _as_uuid(name_or_id)
     statement = statement.where(Corpus.id == wanted if wanted else Corpus.name == name_or_id)
     corpus = session.scalar(_within_key(statement, reader))
@@ -92,9 +101,11 @@ def find_corpus(session: Session, reader: Reader, name_or_id: str) -> Corpus:
     return corpus
 
 
-def find_document(session: Session, reader: Reader, document_id: UUID) -> Document:
-    """Find a readable, live document, or raise NotFound as if it did not exist."""
+def find_document(session: Session, reader: Reader, document_id: UUID, *, for_change: bool = False) -> Document:
+    """Find a readable, live document, or raise NotFound as if it did not exist; `for_change` holds it."""
     statement = select(Document).where(Document.id == document_id, rule(reader).documents())
+    if for_change:
+        statement = statement.with_for_update(of=Document)
     if reader.corpora is not None:
         statement = statement.where(Document.corpus_id.in_(reader.corpora))
     document = session.scalar(statement)

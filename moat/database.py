@@ -11,10 +11,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from moat.errors import StorageFull, Unavailable
+from moat.errors import InvalidRequest, StorageFull, Unavailable
 from moat.settings import Settings
 
 BUSY_TIMEOUT_S = 10
@@ -107,6 +108,12 @@ def _translated() -> Iterator[None]:
         if any(phrase in text for phrase in _DISK_FULL):
             raise StorageFull("The catalog's disk is full.") from error
         raise Unavailable(f"The catalog does not answer: {text}") from error
+    except PoolTimeout as error:
+        raise Unavailable("Every connection to the catalog is in use.") from error
+    except DataError as error:  # such as a null character, which PostgreSQL does not store
+        raise InvalidRequest(
+            f"The catalog cannot hold this: {error.orig}", "Correct the value and send it again."
+        ) from error
 
 
 def _alembic() -> Config:

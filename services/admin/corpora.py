@@ -28,6 +28,7 @@ def add_corpus(body: CorpusBody, reader: Admin, parts: PartsOf) -> CorpusShape:
     start = PipelineSettings(embedder=parts.settings.embedder.default)
     pipeline = chosen_pipeline(body.pipeline, start)
     with parts.database.transaction() as session:
+        parts.database.lock(session, f"corpus/{body.name}")
         corpus = create_corpus(session, body.name, body.access, pipeline, fingerprint(pipeline))
         return corpus_shape(session, reader, corpus)
 
@@ -50,8 +51,9 @@ def get_corpus(corpus: str, reader: Reading, parts: PartsOf) -> CorpusShape:
 def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf) -> CorpusShape:
     """Rename a corpus, or say who may read it; both hold from the next question on."""
     with parts.database.transaction() as session:
-        row = find_corpus(session, reader, corpus)
+        row = find_corpus(session, reader, corpus, "for_change")
         if body.name is not None and body.name != row.name:
+            parts.database.lock(session, f"corpus/{body.name}")
             if session.scalar(select(Corpus.id).where(Corpus.name == body.name)) is not None:
                 raise Conflict(f"There is a corpus {body.name!r} already.", "Choose another name.")
             row.name = body.name
@@ -66,7 +68,7 @@ def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf)
 def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
     """Remove a corpus with all its documents; it is gone for readers at once."""
     with parts.database.transaction() as session:
-        row = find_corpus(session, reader, corpus)
+        row = find_corpus(session, reader, corpus, "for_change")
         shape = corpus_shape(session, reader, row)
         live = select(Document).where(Document.corpus_id == row.id, Document.state != DocumentState.DELETING)
         for document in session.scalars(live).all():

@@ -34,7 +34,7 @@ _POLL_S = 1.0
 def reindex(corpus: str, body: ReindexBody, reader: Admin, parts: PartsOf) -> Response:
     """Build the corpus's index anew beside the old one; `dry_run` says first what it takes."""
     with parts.database.transaction() as session:
-        row = find_corpus(session, reader, corpus)
+        row = find_corpus(session, reader, corpus, "for_change")
         pipeline = chosen_pipeline(body, PipelineSettings.model_validate(row.pipeline))
         if body.dry_run:
             return JSONResponse(_plan(session, row, pipeline).model_dump(mode="json"))
@@ -77,7 +77,7 @@ def get_job(job_id: UUID, reader: Admin, parts: PartsOf) -> JobShape:
 def cancel_job(job_id: UUID, reader: Admin, parts: PartsOf) -> JobShape:
     """Stop a job; what served before goes on serving."""
     with parts.database.transaction() as session:
-        job = _find(session, reader, job_id)
+        job = _find(session, reader, job_id, for_change=True)
         if job.state != "running":
             raise Conflict(f"The job is {job.state} already.", "Only a running job can be cancelled.")
         job.state, job.finished_at = "cancelled", utc_now()
@@ -94,10 +94,9 @@ async def job_events(job_id: UUID, reader: Admin, parts: PartsOf) -> EventSource
     return EventSourceResponse(progress(first, look, lambda job: job.state != "running", _POLL_S))
 
 
-def _find(session: Session, reader: Reader, job_id: UUID) -> Job:
-    job = session.scalar(
-        select(Job).join(Corpus, Corpus.id == Job.corpus_id).where(Job.id == job_id, rule(reader).corpora())
-    )
+def _find(session: Session, reader: Reader, job_id: UUID, *, for_change: bool = False) -> Job:
+    found = select(Job).join(Corpus, Corpus.id == Job.corpus_id).where(Job.id == job_id, rule(reader).corpora())
+    job = session.scalar(found.with_for_update(of=Job) if for_change else found)
     if job is None:
         raise NotFound(f"There is no job {job_id}.", "The id comes with the answer that started it.")
     return job

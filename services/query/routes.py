@@ -124,6 +124,7 @@ def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: Pa
     """Say whether an answer helped; the last word counts."""
     _own(answer_id, reader, parts)
     with parts.database.transaction() as session:
+        session.get(AnswerRow, answer_id, with_for_update=True)  # one at a time
         session.execute(delete(Feedback).where(Feedback.answer_id == answer_id))
         session.add(Feedback(answer_id=answer_id, rating=body.rating, comment=body.comment))
 

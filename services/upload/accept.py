@@ -57,7 +57,9 @@ def _commit(
 ) -> Accepted:
     sha256 = arrived.staged.sha256
     with database.transaction() as session:
-        find_corpus(session, reader, str(corpus.id))  # it may have been deleted while the files were arriving
+        find_corpus(
+            session, reader, str(corpus.id), "against_changes"
+        )  # it may have been deleted while the files were arriving
         database.lock(session, f"blob/{sha256}")
         database.lock(session, f"key/{corpus.id}/{terms.key}")
         existing = _find(session, corpus.id, terms.key, reader)

@@ -48,7 +48,7 @@ def get_document(document_id: UUID, reader: Reading, parts: PartsOf) -> Document
 def delete_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
     """Hide a document at once; its file, chunks and vectors follow within seconds."""
     with parts.database.transaction() as session:
-        document = find_document(session, reader, document_id)
+        document = find_document(session, reader, document_id, for_change=True)
         start_forgetting(session, document)
         session.flush()
         shape = document_shape(session, document_id)
@@ -60,7 +60,7 @@ def delete_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Doc
 def retry_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
     """Try a document again that failed, was quarantined or cancelled."""
     with parts.database.transaction() as session:
-        document = find_document(session, reader, document_id)
+        document = find_document(session, reader, document_id, for_change=True)
         retry(session, document)
         session.flush()
         shape = document_shape(session, document_id)
@@ -73,7 +73,7 @@ def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsO
     """Say who may read a document; it holds from the next question on."""
     access = check_principals(body.access)
     with parts.database.transaction() as session:
-        document = find_document(session, reader, document_id)
+        document = find_document(session, reader, document_id, for_change=True)
         session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == document.id))
         session.add_all(DocumentAccess(document_id=document.id, principal=p) for p in access)
         version = session.get_one(Version, (document.id, document.version))
