@@ -47,9 +47,12 @@ class Api:
     """One installation; `admin` speaks with every scope, `person()` makes others."""
 
     def __init__(self, folder: Path, **overrides: Any) -> None:
-        shutil.copy(_empty_catalog(), folder / "catalog.db")
         self.settings = Settings(home=folder, **({"broker": {"url": "memory://"}} | overrides))
         self.database = Database.from_settings(self.settings)
+        if self.settings.database.url:
+            self.database.migrate()
+        else:
+            shutil.copy(_empty_catalog(), folder / "catalog.db")
         self.vectors = Vectors(QdrantClient(":memory:"))
         self.blobs = FolderBlobs(self.settings.blobs_folder)
         self.embedders = FakeEmbedders()

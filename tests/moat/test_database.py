@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -150,3 +151,19 @@ def test_catalog_on_a_full_disk_is_said_as_such(database: Database) -> None:
     with pytest.raises(StorageFull):
         write()
     assert count(database) == 0
+
+
+def test_catalog_whose_connections_are_all_in_use_is_said_as_such(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}", pool_size=1)
+    database.engine.pool._timeout = 0.01  # type: ignore[attr-defined]
+
+    def ask() -> None:
+        with database.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    with ExitStack() as held:
+        for _ in range(41):
+            held.enter_context(database.reading()).execute(text("SELECT 1"))
+        with pytest.raises(Unavailable, match="in use"):
+            ask()
+    ask()

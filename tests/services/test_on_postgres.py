@@ -1,0 +1,95 @@
+"""On PostgreSQL, where writers do not wait for each other by themselves: what comes at once still ends well."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from moat.tables import Corpus, Document, Feedback, Version
+from tests.fakes.api import Api, problem
+from tests.fakes.postgres import postgres, postgres_url
+from tests.fakes.served import served
+
+__all__ = ["postgres", "postgres_url"]
+LUNCH = b"Lunch is served at noon in the canteen.\n"
+AT_ONCE = 30
+
+
+@pytest.fixture
+def api(tmp_path: Path, postgres_url: str) -> Iterator[Api]:
+    made = Api(tmp_path, database={"url": postgres_url})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def at_once(api: Api) -> Iterator[Callable[..., list[httpx.Response]]]:
+    """Send the same request many times at once."""
+    with served(api.app) as url, ThreadPoolExecutor(AT_ONCE) as pool:
+
+        def send(method: str, path: str, **options: Any) -> list[httpx.Response]:
+            def one(_: int) -> httpx.Response:
+                return httpx.request(method, url + path, headers=api.admin.headers, timeout=60, **options)
+
+            return list(pool.map(one, range(AT_ONCE)))
+
+        yield send
+
+
+def statuses(responses: list[httpx.Response]) -> dict[int, int]:
+    found = [response.status_code for response in responses]
+    return {status: found.count(status) for status in found}
+
+
+def test_identical_uploads_are_one_document(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    answers = at_once("POST", "/v1/corpora/default/documents", files=[("files", ("lunch.txt", LUNCH))])
+    assert statuses(answers) == {202: AT_ONCE}
+    assert len({answer.json()["items"][0]["id"] for answer in answers}) == 1
+    assert (api.count(Document), api.count(Version), len(api.files("originals"))) == (1, 1, 1)
+
+
+def test_document_is_deleted_once(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    id_ = api.add("lunch.txt", LUNCH)
+    assert statuses(at_once("DELETE", f"/v1/documents/{id_}")) == {202: 1, 404: AT_ONCE - 1}
+
+
+def test_corpus_of_a_name_is_made_once_and_deleted_once(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    assert statuses(at_once("POST", "/v1/corpora", json={"name": "new"})) == {201: 1, 409: AT_ONCE - 1}
+    assert statuses(at_once("DELETE", "/v1/corpora/new")) == {202: 1, 404: AT_ONCE - 1}
+    assert api.count(Corpus) == 2
+
+
+def test_reindex_is_started_once(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    assert statuses(at_once("POST", "/v1/corpora/default/reindex", json={})) == {202: 1, 409: AT_ONCE - 1}
+
+
+def test_access_and_feedback_that_come_at_once_end_as_one(
+    api: Api, at_once: Callable[..., list[httpx.Response]]
+) -> None:
+    id_ = api.add("lunch.txt", LUNCH)
+    assert statuses(at_once("PUT", f"/v1/documents/{id_}/access", json={"access": ["hr", "sales"]})) == {200: AT_ONCE}
+    assert statuses(at_once("PATCH", "/v1/corpora/default", json={"access": ["hr", "everyone"]})) == {200: AT_ONCE}
+    answer = api.admin.post("/v1/answers", json={"question": "When is lunch?"}).json()["id"]
+    assert statuses(at_once("POST", f"/v1/answers/{answer}/feedback", json={"rating": "up"})) == {204: AT_ONCE}
+    assert api.count(Feedback) == 1
+
+
+def test_question_under_one_idempotency_key_is_answered_once(
+    api: Api, at_once: Callable[..., list[httpx.Response]]
+) -> None:
+    api.add("lunch.txt", LUNCH)
+    api.admin.headers["Idempotency-Key"] = "k1"
+    answers = at_once("POST", "/v1/answers", json={"question": "When is lunch?"})
+    assert set(statuses(answers)) <= {200, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 200}) == 1
+
+
+def test_null_characters_are_refused_and_not_a_fault(api: Api) -> None:
+    problem(api.admin.get("/v1/corpora/a%00b"), 422)
+    problem(api.admin.get("/v1/corpora/default/documents?key=a%00b"), 422)
+    problem(api.admin.post("/v1/search", json={"question": "a", "corpora": ["a\0b"]}), 422)
+    problem(api.client().post("/v1/widget-sessions", json={"widget_id": "a\0b"}), 422)
+    problem(api.admin.delete("/v1/widgets/a%00b"), 422)
