@@ -52,12 +52,12 @@ BAD_BODIES: dict[str, tuple[str, bytes, int]] = {
 
 
 @pytest.mark.parametrize("case", BAD_BODIES)
-def test_bad_body_is_told_why(api: Api, case: str) -> None:
+def test_bad_body_is_told_why(untouched: Api, case: str) -> None:
     path, body, status = BAD_BODIES[case]
-    told = problem(api.admin.post(path, content=body, headers={"Content-Type": "application/json"}), status)
+    told = problem(untouched.admin.post(path, content=body, headers={"Content-Type": "application/json"}), status)
     assert told["hint"]
     assert len(told["detail"]) < 1000
-    assert api.client().get("/health/live").json() == {"live": True}
+    assert untouched.client().get("/health/live").json() == {"live": True}
 
 
 def test_unknown_model_names_those_there_are(api: Api) -> None:
@@ -108,9 +108,9 @@ BAD_PLACES: dict[str, tuple[str, str, int]] = {
 
 
 @pytest.mark.parametrize("case", BAD_PLACES)
-def test_bad_place_is_told_why(api: Api, case: str) -> None:
+def test_bad_place_is_told_why(untouched: Api, case: str) -> None:
     method, path, status = BAD_PLACES[case]
-    assert problem(api.admin.request(method, path), status)["hint"]
+    assert problem(untouched.admin.request(method, path), status)["hint"]
 
 
 def test_wrong_method_names_the_right_ones(api: Api) -> None:
