@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,15 +131,17 @@ class Asker(threading.Thread):
         self._over = threading.Event()
         self.asked = 0
         self.failures: list[str] = []
+        self.took_s: list[float] = []
 
     def run(self) -> None:
         while not self._over.is_set():
-            number = next(self._numbers)
+            number, started = next(self._numbers), time.monotonic()
             try:
                 self._ask(f"Who keeps {subject(number)} in section 3?", subject(number))
             except Exception as error:  # noqa: BLE001 (the test reads it)
                 self.failures.append(repr(error))
             self.asked += 1
+            self.took_s.append(time.monotonic() - started)
 
     def _ask(self, question: str, wanted: str) -> None:
         if self.asked % 2:
@@ -205,7 +208,8 @@ def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(tmp
             eventually(stores.is_quiet)
             asked = asker.asked
             eventually(lambda: asker.asked > asked + 6)  # answered by the new generation
-        print(f"{asker.asked} questions, none failed")
+        slowest = ", ".join(f"{s:.1f}" for s in sorted(asker.took_s)[-3:])
+        print(f"{asker.asked} questions, none failed; the slowest took {slowest} s, restarts of the API included")
 
         new = stores.serving()
         assert (new.pipeline["embedder"], new.dimension) == (tiny, 48)
