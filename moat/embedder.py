@@ -113,6 +113,9 @@ def _load(name: str, threads: int) -> "SentenceTransformer":
     check_name(name)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # OpenMP's threads otherwise spin while they wait for each other: beside any other busy process, a question
+    # that takes 25 ms alone then takes 500.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # torch takes seconds to import and hundreds of megabytes: only a process that embeds pays for it.
     import torch
     from sentence_transformers import SentenceTransformer
