@@ -4,7 +4,6 @@ import errno
 import gzip
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -184,10 +183,6 @@ class FolderBlobs:
             with suppress(FileNotFoundError):  # another process clears too, or its writer ended just now
                 if left.stat().st_mtime < oldest:
                     left.unlink()
-
-    def free_bytes(self) -> int:
-        """Tell how much room the volume has left."""
-        return shutil.disk_usage(self._folder).free
 
 
 def _path(folder: Path, name: str) -> Path:
