@@ -8,6 +8,7 @@ from datetime import timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from answering.answer import Parts as AnsweringParts
 from moat import jobs
@@ -63,7 +64,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         used.vectors.close()
         used.database.close()
 
-    app = FastAPI(title="Moat", version=version("moat"), lifespan=lifespan)
+    # The reference at /docs comes from here too: a page of ours asks no other host for anything.
+    app = FastAPIOffline(redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
     problems.install(app)
     routed = (upload, documents, query, corpora, keys, widgets, reindex, costs, health)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
@@ -164,3 +165,13 @@ def test_health_is_ready_when_everything_answers(api: Api) -> None:
     assert {name: part["ok"] for name, part in ready.json()["parts"].items()} == {
         "catalog": True, "vectors": True, "broker": True,
     }  # fmt: skip
+
+
+def test_the_reference_asks_no_other_host_for_anything(api: Api) -> None:
+    page = api.client().get("/docs")
+    assert page.status_code == 200
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    script = re.search(r'src="([^"]+\.js)"', page.text)
+    assert script
+    assert api.client().get(script[1]).status_code == 200
