@@ -1,6 +1,7 @@
 """The sweeper finds what was lost, and one duty that fails does not hold up the others."""
 
 from contextlib import suppress
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,18 @@ from sqlalchemy import select, update
 from moat.blobs import text_name
 from moat.errors import Unavailable
 from moat.records import DocumentState
-from moat.tables import Corpus, Document, Generation, Idempotency, Indexing, Job, Outbox, WidgetSession, utc_now
+from moat.tables import (
+    AnswerRow,
+    Corpus,
+    Document,
+    Generation,
+    Idempotency,
+    Indexing,
+    Job,
+    Outbox,
+    WidgetSession,
+    utc_now,
+)
 from tests.fakes.workshop import Killed, Workshop, paragraphs, raising, transient
 from workers.rebuild import requeue_everything
 
@@ -25,6 +37,18 @@ def test_what_the_broker_forgot_is_sent_again(shop: Workshop) -> None:
     shop.deliver()
     assert {shop.document(d).state for d in documents} == {DocumentState.READY}
     assert shop.points() == shop.rows()
+
+
+def test_an_answer_whose_process_died_is_said_to_have_failed(shop: Workshop) -> None:
+    answering = shop.parts.settings.answering
+    longest = timedelta(seconds=answering.deadline_s + answering.drain_s + 20)
+    with shop.parts.database.transaction() as session:
+        for question, age in (("dead", longest), ("alive", timedelta(0))):
+            session.add(AnswerRow(user="ann", question=question, status="open", created_at=utc_now() - age))
+    shop.sweep()
+    with shop.parts.database.reading() as session:
+        states = dict(session.execute(select(AnswerRow.question, AnswerRow.status)).tuples().all())
+    assert states == {"dead": "failed", "alive": "open"}
 
 
 def test_nothing_is_sent_twice_while_the_broker_still_holds_it(shop: Workshop) -> None:
