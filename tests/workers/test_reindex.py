@@ -8,7 +8,8 @@ from moat.errors import ParsingFailed
 from moat.records import DocumentState
 from moat.tables import ChunkRow, Document, DocumentAccess, Generation, Indexing, Job
 from tests.fakes.workshop import Workshop, paragraphs, raising
-from workers.reindex import advance_reindex, alias
+from workers.ingest_document import ingest_once
+from workers.reindex import _queue_missing, advance_reindex, alias
 
 
 def generation_of(shop: Workshop, job: UUID) -> Generation:
@@ -115,8 +116,6 @@ def test_points_that_differ_from_the_catalog_hold_the_takeover_up(shop: Workshop
     job = shop.reindex()
     advance_reindex(job, shop.parts)
     generation = generation_of(shop, job)
-    from workers.ingest_document import ingest_once
-
     ingest_once(shop.indexing(document, generation=generation.id).id, shop.parts)
     lost = next(iter(shop.points(generation)))
     shop.vectors.delete_points(generation.collection, [lost])
@@ -151,6 +150,16 @@ def test_a_cancelled_reindex_leaves_the_old_generation_alone_and_its_own_is_drop
     assert {shop.document(d).state for d in documents} == {DocumentState.READY}
     assert shop.stored() == stored
     assert generation_of(shop, job).state == "dropped"
+
+
+def test_nothing_is_queued_for_a_generation_that_was_cancelled_a_moment_ago(shop: Workshop) -> None:
+    shop.upload(paragraphs("lantern"))
+    shop.deliver()
+    job = shop.reindex()
+    cancel(shop, job)
+    assert not _queue_missing(generation_of(shop, job).id, shop.parts)
+    with shop.database.reading() as session:
+        assert {row.generation_id for row in session.scalars(select(Indexing))} == {shop.serving().id}
 
 
 def test_the_old_generation_is_kept_current_until_its_grace_is_over(shop: Workshop) -> None:
