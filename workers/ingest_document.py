@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ingest import pipeline
 from ingest.embed import embed
+from ingest.pack import key
 from moat.blobs import original_name, parsed_name, text_name
 from moat.documents import LIVE_GENERATIONS, mark_untidy
 from moat.embedder import Embedder
@@ -34,12 +35,15 @@ from moat.tables import (
 )
 from moat.vectors import point_id
 from workers.claims import Claim, enter, fenced, finish, requeue
+from workers.kept_vectors import KeptVectors
 from workers.parts import Parts
 
 log = logging.getLogger(__name__)
 
 LONGEST_RETRY_S = 60.0
 PROGRESS_EVERY_S = 1.0
+# A worker that dies in a long document loses no more new vectors than these.
+SAVED_EVERY = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Work:
     access: tuple[str, ...]
     collection: str
     pipeline: PipelineSettings
+    fingerprint: str
 
 
 def ingest_once(indexing_id: UUID, parts: Parts) -> None:
@@ -73,13 +78,13 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     _ensure_collection(claim, work, embedder, parts)
     _note_parsed(claim, parsed, prepared.canonical, parts)
     chunked_at = time.monotonic()
-    _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
+    kept = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
         "parse_s": round(parsed_at - started, 3),
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared.chunks, timings, parts)
+    _conclude(claim, work, prepared.chunks, kept, timings, parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
@@ -96,6 +101,7 @@ def _load(claim: Claim, parts: Parts) -> Work:
             tuple(sorted(access)),
             generation.collection,
             PipelineSettings.model_validate(generation.pipeline),
+            generation.fingerprint,
         )
 
 
@@ -140,9 +146,11 @@ def _note_parsed(claim: Claim, parsed: ParsedDocument, canonical: CanonicalText,
 
 def _write_vectors(
     claim: Claim, work: Work, chunks: tuple[Chunk, ...], title: str, embedder: Embedder, parts: Parts
-) -> None:
+) -> KeptVectors:
+    kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
+    kept.look_around((key(embedder, c.text) for c in chunks), work.sha256, claim.document_id, parts.database)
     done, told_at = 0, time.monotonic()
-    for batch in embed(chunks, title, embedder):
+    for batch in embed(chunks, title, embedder, known=kept.vectors):
         claim.check()
         parts.vectors.upsert(work.collection, claim.generation_id, claim.document_id, claim.version, work.access, batch)
         done += len(batch)
@@ -150,12 +158,18 @@ def _write_vectors(
             told_at = time.monotonic()
             with parts.database.transaction() as session:
                 fenced(session, claim).progress = done / max(1, len(chunks))
+                if kept.unsaved >= SAVED_EVERY:
+                    kept.save()
+    return kept
 
 
-def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict[str, float], parts: Parts) -> None:
+def _conclude(
+    claim: Claim, work: Work, chunks: tuple[Chunk, ...], kept: KeptVectors, timings: dict[str, float], parts: Parts
+) -> None:
     """Make the version serve in its generation, in one commit."""
     with parts.database.transaction() as session:
         row = fenced(session, claim)
+        kept.save()  # under the claim, as all that is made of a document: see `_parsed`
         document = session.scalar(select(Document).where(Document.id == claim.document_id).with_for_update())
         if document is None or document.state == DocumentState.DELETING:
             raise LostClaim(f"Document {claim.document_id} was deleted meanwhile.")
