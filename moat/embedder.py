@@ -11,6 +11,7 @@ import numpy as np
 
 from moat.errors import InvalidRequest
 from moat.records import Vector
+from moat.rounds import Rounds
 from moat.settings import EmbedderSettings
 
 if TYPE_CHECKING:
@@ -57,22 +58,21 @@ class SentenceTransformerEmbedder:
         self.dimension = dimension
         self.max_tokens = int(self._model.max_seq_length or 512)
         # One forward pass at a time: torch uses every core for it, and two at once only fight over them.
-        self._lock = threading.Lock()
+        self._rounds = Rounds(self._forward)
 
     def embed_texts(self, texts: Sequence[str]) -> Vector:
-        return self._encode(list(texts))
+        return self._rounds.encode(texts)
 
     def embed_question(self, question: str) -> Vector:
-        vector: Vector = self._encode([question])[0]
+        vector: Vector = self._rounds.encode([question])[0]
         return vector
 
-    def _encode(self, texts: list[str]) -> Vector:
+    def _forward(self, texts: list[str]) -> Vector:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with self._lock:
-            vectors = self._model.encode(
-                texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-            )
+        vectors = self._model.encode(
+            texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
         return np.asarray(vectors, dtype=np.float32)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
