@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from moat.records import Vector
@@ -15,9 +16,7 @@ ROUND_TEXTS = 128
 @dataclass(slots=True)
 class _Request:
     texts: Sequence[str]
-    vectors: Vector | None = None
-    error: BaseException | None = None
-    done: threading.Event = field(default_factory=threading.Event)
+    vectors: "Future[Vector]" = field(default_factory=Future)
 
 
 class Rounds:
@@ -39,14 +38,11 @@ class Rounds:
         request = _Request(texts)
         with self._lock:
             self._waiting.append(request)
-        while not request.done.is_set():
+        while not request.vectors.done():
             with self._turn:
-                if not request.done.is_set():
+                if not request.vectors.done():
                     self._run(self._next())
-        if request.error is not None:
-            raise request.error
-        assert request.vectors is not None
-        return request.vectors
+        return request.vectors.result()
 
     def _next(self) -> list[_Request]:
         with self._lock:
@@ -61,11 +57,9 @@ class Rounds:
         unique = {text: row for row, text in enumerate(dict.fromkeys(text for r in taken for text in r.texts))}
         try:
             vectors = self._encode(list(unique))
+        except BaseException as error:  # noqa: BLE001 (raised again by everyone who waits for this round)
             for request in taken:
-                request.vectors = vectors[[unique[text] for text in request.texts]]
-        except BaseException as error:  # whoever waits must hear of it, whatever it was
-            for request in taken:
-                request.error = error
-        finally:
-            for request in taken:
-                request.done.set()
+                request.vectors.set_exception(error)
+            return
+        for request in taken:
+            request.vectors.set_result(vectors[[unique[text] for text in request.texts]])

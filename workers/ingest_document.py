@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ingest import pipeline
 from ingest.embed import embed
+from ingest.likeness import likeness
 from ingest.pack import key
 from moat.blobs import original_name, parsed_name, text_name
 from moat.documents import LIVE_GENERATIONS, mark_untidy
@@ -36,6 +37,7 @@ from moat.tables import (
 from moat.vectors import point_id
 from workers.claims import Claim, enter, fenced, finish, requeue
 from workers.kept_vectors import KeptVectors
+from workers.likeness import note_likeness
 from workers.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared.chunks, kept, timings, parts)
+    _conclude(claim, work, prepared, kept, timings, parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
@@ -164,9 +166,15 @@ def _write_vectors(
 
 
 def _conclude(
-    claim: Claim, work: Work, chunks: tuple[Chunk, ...], kept: KeptVectors, timings: dict[str, float], parts: Parts
+    claim: Claim,
+    work: Work,
+    prepared: pipeline.Prepared,
+    kept: KeptVectors,
+    timings: dict[str, float],
+    parts: Parts,
 ) -> None:
     """Make the version serve in its generation, in one commit."""
+    chunks, alike = prepared.chunks, likeness(prepared.canonical.text)
     with parts.database.transaction() as session:
         row = fenced(session, claim)
         kept.save()  # under the claim, as all that is made of a document: see `_parsed`
@@ -189,6 +197,7 @@ def _conclude(
             session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
         row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
         row.failures = 0
+        note_likeness(session, document, claim.version, alike)
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)
         # A newer version that was quicker has tidied already: what this one wrote since would stay for ever.
