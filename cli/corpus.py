@@ -8,9 +8,10 @@ import typer
 
 from cli.client import Client
 from cli.output import AsJson, counted, emit, err, out, states, table
+from cli.report import show_report
 from moat.errors import InvalidRequest
 
-app = typer.Typer(help="Make, list, show and delete corpora.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, show, examine and delete corpora.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Corpus by name or id.")]
 
@@ -67,6 +68,23 @@ def show(context: typer.Context, corpus: Name, as_json: AsJson = False) -> None:
     out.print(f"Documents: {states(shape['counts'])}; {counted(shape['chunks'], 'chunk')}")
     out.print(f"Readers:   {', '.join(shape['access']) or 'admins only'}")
     out.print(f"Pipeline:  {pipeline}")
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    corpus: Name,
+    stale_days: Annotated[int, typer.Option(min=1, help="Age in days from which a document is stale.")] = 730,
+    limit: Annotated[int, typer.Option(min=0, help="Most items listed of each kind.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Tell duplicates, superseded versions, stale and unreadable documents, languages and size."""
+    client: Client = context.obj
+    found = client.get(f"/v1/corpora/{quote(corpus, safe='')}/report", {"stale_days": stale_days, "limit": limit})
+    if as_json:
+        emit(found)
+    else:
+        show_report(found)
 
 
 @app.command()

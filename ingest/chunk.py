@@ -1,7 +1,8 @@
 """Canonical text to chunks: whole paragraphs under their heading, up to the embedder's window."""
 
 import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.clean import Block
@@ -10,6 +11,9 @@ from moat.embedder import Embedder
 from moat.records import CanonicalText, Chunk
 
 _SPECIAL_TOKENS = 2
+# One in so many small pieces (rows, list items, short lines) ends a chunk that is half full. They are so alike in
+# length that one added at the top would otherwise move the border of every chunk below it, and all were embedded again.
+_ANCHOR_EVERY = 32
 # A sentence ends at its mark before white space and something that can begin one; CJK marks need no space.
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÖØ-ÞА-Я])|(?<=[。！？])|\n+")
 _ABBREVIATION = re.compile(
@@ -61,10 +65,14 @@ def _pack(sections: Iterator[list[Block]], text: str, tokens: TokenMap, limit: i
             whole = tokens.count(block.start, block.end)
             # A paragraph stays whole if it fits here, or if the chunk is full enough to be closed before it.
             if packer.size + whole <= limit or (whole <= limit and packer.size >= stand_alone):
-                packer.add(_Piece(block.start, block.end, whole, block))
+                pieces: Iterable[_Piece] = [_Piece(block.start, block.end, whole, block)]
             else:
-                for piece in _cut(block, text, tokens, limit - packer.headings()):
-                    packer.add(piece)
+                pieces = _cut(block, text, tokens, limit - packer.headings())
+            for piece in pieces:
+                packer.add(piece)
+                small = piece.tokens <= scrap and not block.level
+                if small and packer.size >= stand_alone and _is_anchor(text[piece.start : piece.end]):
+                    packer.flush(0)
     packer.flush(0)
     return packer.full
 
@@ -101,6 +109,10 @@ class _Packer:
         if kept:
             self.full.append(self.group[:kept])
         self.group, self.size = carried, size
+
+
+def _is_anchor(text: str) -> bool:
+    return zlib.crc32(text.encode()) % _ANCHOR_EVERY == 0
 
 
 def _may_join(group: list[_Piece], heading: Block) -> bool:

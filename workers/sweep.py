@@ -28,6 +28,7 @@ from moat.tables import (
 )
 from workers.claims import requeue
 from workers.forget import forget_document
+from workers.kept_vectors import unneeded_packs
 from workers.parts import Parts
 from workers.reindex import advance_reindex
 from workers.tidy import tidy_document
@@ -155,15 +156,19 @@ def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
     # The rows that name what is stored go last, so that a crash or a store that is away leaves nothing unnamed.
     with parts.database.transaction() as session:
         session.execute(update(Generation).where(Generation.id == generation_id).values(state="abandoned"))
-        texts = session.scalars(select(Indexing.id).where(Indexing.generation_id == generation_id)).all()
+        made = [
+            text_name(indexing)
+            for indexing in session.scalars(select(Indexing.id).where(Indexing.generation_id == generation_id))
+        ]
+        made += unneeded_packs(session, session.get_one(Generation, generation_id))
         session.execute(
             update(Indexing)
             .where(Indexing.generation_id == generation_id)
             .values(fence=Indexing.fence + 1, state=DocumentState.CANCELLED, lease_until=None)
         )
     parts.vectors.drop(collection)
-    for indexing in texts:
-        parts.blobs.delete(text_name(indexing))
+    for name in made:
+        parts.blobs.delete(name)
     with parts.database.transaction() as session:
         session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))
         session.execute(delete(ChunkRow).where(ChunkRow.generation_id == generation_id))

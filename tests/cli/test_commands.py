@@ -168,3 +168,15 @@ def test_evaluate_measures_through_the_same_connection(knowing: Any, moat: Any, 
     result = moat("evaluate", questions, "--arms", "hybrid", "--json", "-")
     assert result.code == 0, result.err
     assert json.loads(result.out)["arms"][0]["arm"] == "hybrid"
+
+
+def test_a_corpus_report_names_what_stands_behind_each_count(api: Any, moat: Any) -> None:
+    api.add("a.txt", "Lunch is at noon for everyone in this house.")
+    api.add("b.txt", "Lunch is at noon for everyone in this house.", access="hr")
+    api.add("empty.md", "  \n")
+    result = moat("corpus", "report", "default")
+    assert result.code == 0, result.err
+    for words in ("default: 3 documents", "a.txt, b.txt", "empty.md", "Languages: en 2", "2 chunks"):
+        assert words in result.out
+    told = json.loads(moat("corpus", "report", "default", "--json", "--stale-days", 9).out)
+    assert (told["exact_duplicates"]["count"], told["stale"]["older_than_days"]) == (1, 9)

@@ -149,3 +149,22 @@ def test_the_pages_that_begin_inside_a_chunk_are_kept():
 def test_large_texts_are_cut_without_looking_back(content):
     canonical, chunks = cut([Element("text", content)], 256)
     assert chunks[-1].end == len(canonical.text)
+
+
+@pytest.mark.parametrize("at", [3, 500])
+def test_a_row_added_to_a_long_table_changes_only_the_chunks_around_it(at):
+    rows = [("City", "Limit"), *((f"Town{n}", f"{n} EUR") for n in range(1000))]
+    _, before = cut([Element("table", "", rows=tuple(rows))], 128)
+    rows.insert(at, ("Newtown", "17 EUR"))
+    _, after = cut([Element("table", "", rows=tuple(rows))], 128)
+    assert len(before) > 80
+    assert len({piece.text for piece in after} - {piece.text for piece in before}) <= 15
+
+
+@pytest.mark.parametrize("kind", ["text", "list_item"])
+def test_a_line_added_to_a_long_list_changes_only_the_chunks_around_it(kind):
+    lines = [Element(kind, f"Town{n} pays {n} EUR") for n in range(1000)]
+    _, before = cut(lines, 128)
+    _, after = cut([*lines[:3], Element(kind, "Newtown pays 17 EUR"), *lines[3:]], 128)
+    assert len(before) > 40
+    assert len({piece.text for piece in after} - {piece.text for piece in before}) <= 15

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from moat.blobs import FolderBlobs, original_name, parsed_name, text_name
+from moat.blobs import FolderBlobs, original_name, parsed_name, text_name, vectors_name
 from moat.errors import NotFound, StorageFull
 
 DATA = b"Lunch is at noon.\n" * 100
@@ -92,15 +92,16 @@ def test_what_was_put_comes_back_and_is_compressed(blobs: FolderBlobs, tmp_path:
         pass
 
 
-def test_original_goes_with_what_was_parsed_of_it_and_nothing_else(blobs: FolderBlobs, tmp_path: Path) -> None:
+def test_original_goes_with_what_was_made_of_it_and_nothing_else(blobs: FolderBlobs, tmp_path: Path) -> None:
     one, other = sha256(b"1").hexdigest(), sha256(b"2").hexdigest()
     for digest in (one, other):
         blobs.put(original_name(digest), b"original")
         blobs.put(parsed_name(digest, "text/plain", "1"), b"parsed")
         blobs.put(parsed_name(digest, "text/csv", "2"), b"parsed")
+        blobs.put(vectors_name(digest, "abc"), b"vectors")
     blobs.delete_original(one)
     assert {path.name[:64] for path in left(tmp_path)} == {other}
-    assert len(left(tmp_path)) == 3
+    assert len(left(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

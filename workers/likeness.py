@@ -1,0 +1,64 @@
+"""Note what a document is like, and which older one of its corpus it nearly repeats."""
+
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from ingest.likeness import NEAR, Likeness, Signature, resemblance
+from moat.records import DocumentState
+from moat.tables import Document, LikenessBand, LikenessRow, Version
+
+# A phrase that every document of a corpus shares must not make each new one be compared with all of them.
+_COMPARED_AT_MOST = 50
+
+
+def note_likeness(session: Session, document: Document, version: int, found: Likeness) -> None:
+    """Keep a version's likeness, unless a newer one's is kept already."""
+    known = session.get(LikenessRow, document.id)
+    if known is not None and (known.version > version or known.signature == found.signature.tobytes()):
+        return  # such as a reindex of what it knows
+    bands = found.bands()
+    session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
+    nearest = _nearest(session, document, version, found.signature, bands)
+    session.merge(
+        LikenessRow(
+            document_id=document.id,
+            version=version,
+            language=found.language,
+            signature=found.signature.tobytes(),
+            near_duplicate_of=nearest[0] if nearest else None,
+            resemblance=nearest[1] if nearest else None,
+        )
+    )
+    session.add_all(
+        LikenessBand(corpus_id=document.corpus_id, band=band, document_id=document.id) for band in set(bands)
+    )
+
+
+def _nearest(
+    session: Session, document: Document, version: int, signature: Signature, bands: list[int]
+) -> tuple[UUID, float] | None:
+    """Find the most alike older document that repeats none itself, exact copies left out: they are known as such."""
+    content = session.get_one(Version, (document.id, version)).sha256
+    rows = session.execute(
+        select(LikenessRow.document_id, LikenessRow.signature)
+        .join(Document, Document.id == LikenessRow.document_id)
+        .join(Version, (Version.document_id == Document.id) & (Version.number == LikenessRow.version))
+        .where(
+            LikenessRow.document_id.in_(
+                select(LikenessBand.document_id).where(
+                    LikenessBand.corpus_id == document.corpus_id, LikenessBand.band.in_(bands)
+                )
+            )
+        )
+        .where(LikenessRow.near_duplicate_of.is_(None), Version.sha256 != content)
+        .where(Document.created_at <= document.created_at, Document.id != document.id)
+        .where(Document.state != DocumentState.DELETING)
+        .order_by(Document.created_at)
+        .limit(_COMPARED_AT_MOST)
+    ).all()
+    scored = [(id_, resemblance(signature, np.frombuffer(kept, np.uint32))) for id_, kept in rows]
+    near = [pair for pair in scored if pair[1] >= NEAR]
+    return max(near, key=lambda pair: pair[1], default=None)
