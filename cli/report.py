@@ -1,5 +1,6 @@
 """A corpus's report as people read it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cli.output import counted, dollars, out, table
@@ -40,7 +41,7 @@ def _counts(report: dict[str, Any]) -> list[tuple[str, int]]:
     ]
 
 
-def _list(title: str, columns: tuple[str, ...], items: list[tuple[str, ...]]) -> None:
+def _list(title: str, columns: tuple[str, ...], items: Sequence[tuple[str, ...]]) -> None:
     if not items:
         return
     out.print(f"\n{title}", style="bold")

@@ -105,7 +105,7 @@ def _near(session: Session, corpus: Corpus, limit: int) -> NearPart:
     count = session.scalar(select(func.count()).select_from(pairs.subquery())) or 0
     rows = session.execute(pairs.order_by(LikenessRow.resemblance.desc(), Document.key).limit(limit))
     items = [
-        Alike(document_id=id_, key=key, near_duplicate_of=other, of_key=of_key, resemblance=round(alike, 3))
+        Alike(document_id=id_, key=key, near_duplicate_of=other, of_key=of_key, resemblance=round(alike or 0.0, 3))
         for id_, key, other, of_key, alike in rows
     ]
     return NearPart(count=count, items=items)
