@@ -81,6 +81,16 @@ class UnsupportedMedia(MoatError):
     title = "This kind of file is not supported"
 
 
+class Overloaded(MoatError):
+    """So much work waits that no more is taken in for now."""
+
+    status = 429
+    retryable = True
+    title = "Too much work is waiting"
+    retry_after_s: ClassVar[int] = 30
+    default_hint = "Send it again after the seconds that Retry-After names; 'moat status' shows how much waits."
+
+
 class StorageFull(MoatError):
     """The disk is full; nothing of the request was kept."""
 

@@ -23,7 +23,7 @@ def test_a_due_task_goes_to_its_queue_and_leaves_the_outbox(shop: Workshop) -> N
     row = shop.indexing(shop.upload("lantern"))
     assert shop.parts.publisher.publish_due() == 1
     assert outbox(shop) == []
-    assert [shop.parts.publisher.waiting(queue) for queue in jobs.QUEUES] == [1, 0, 0]
+    assert [shop.parts.publisher.waiting(queue) for queue in jobs.QUEUES] == [1, 0, 0, 0]
     assert shop.indexing(row.document_id).published_at is not None
     assert shop.parts.publisher.publish_due() == 0
 
@@ -74,7 +74,7 @@ def test_a_broker_that_goes_away_half_way_keeps_what_was_not_sent(shop: Workshop
 def test_what_a_publisher_took_and_died_with_is_taken_by_the_next_one(shop: Workshop) -> None:
     shop.upload("lantern")
     other = jobs.Publisher(shop.database, shop.app)
-    assert len(other._take()) == 1
+    assert len(other._take_turns(jobs.INGEST, 5)) == 1
     assert shop.parts.publisher.publish_due() == 0  # the other may be sending it
     shop.pass_time(31)
     assert shop.parts.publisher.publish_due() == 1
