@@ -3,6 +3,7 @@
 import email
 import email.policy
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from email.message import Message
@@ -158,7 +159,7 @@ def _copy(stream: IO[bytes], target: Path, most: int, stated: str, name: str) ->
                 if size > most:
                     break
                 file.write(piece)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise ParsingFailed(
             f"{stated!r} in {name!r} is damaged.", "Pack the archive again and send the new one."
         ) from error
