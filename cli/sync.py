@@ -1,9 +1,12 @@
 """`moat sync`: keeps the documents under a prefix the same as a folder, a list of addresses or a sitemap."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -12,14 +15,19 @@ from cli.output import AsJson, counted, emit, err, out
 from cli.sending import Sent
 from cli.syncing import Hashes, Listing, Plan, delete_all, documents_under, list_folder, plan
 from cli.upload import show_failures, upload_files
+from cli.web_source import list_pages, read_list, read_sitemap
 from moat.errors import InvalidRequest
+from moat.fetch import Fetcher
+from moat.settings import Settings
 
 
 def sync(
     context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Folder to follow, with all below it.")] = None,
     corpus: Annotated[str, typer.Option(help="Corpus by name or id.")] = "default",
-    prefix: Annotated[str | None, typer.Option(help="What the documents' keys begin with; the folder's name.")] = None,
+    urls: Annotated[Path | None, typer.Option(help="File with an address a line, instead of a folder.")] = None,
+    sitemap: Annotated[str | None, typer.Option(help="Address of a sitemap, instead of a folder.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="What the documents' keys begin with; the source's name.")] = None,
     access: Annotated[list[str] | None, typer.Option(help="Group that may read; the corpus's own otherwise.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete even where it is over a fifth of the documents.")] = False,
@@ -29,15 +37,39 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Add what is new, replace what changed, delete what is gone; exit code 1 when something waits or failed."""
-    if folder is None:
-        raise InvalidRequest("There is nothing to follow.", "Name a folder.")
-    source, begins = folder, prefix if prefix is not None else f"{folder.resolve().name}/"
+    begins, look = _source(folder, urls, sitemap, prefix)
     if not access:
         err.print(f"No --access was given: new documents are read by those who may read the corpus {corpus!r}.")
     once = _Sync(context.obj, corpus, begins, access, yes, dry_run, not no_wait, as_json)
     if not watch:
-        raise typer.Exit(0 if once.run(list_folder(source, begins)) else 1)
-    _watch(once, lambda: list_folder(source, begins), every)
+        with look() as listing:
+            done = once.run(listing)
+        raise typer.Exit(0 if done else 1)
+    _watch(once, look, every)
+
+
+Look = Callable[[], AbstractContextManager[Listing]]
+
+
+def _source(folder: Path | None, urls: Path | None, sitemap: str | None, prefix: str | None) -> tuple[str, Look]:
+    """Give what the keys begin with, and how to look at the one source that was named."""
+    if sum(source is not None for source in (folder, urls, sitemap)) != 1:
+        raise InvalidRequest("One source is followed at a time.", "Name a folder, or give --urls or --sitemap.")
+    if folder is not None:
+        source = folder
+        begins = prefix if prefix is not None else f"{folder.resolve().name}/"
+        return begins, lambda: nullcontext(list_folder(source, begins))
+    fetcher = Fetcher(Settings.load().fetch)
+    named = urls.stem if urls is not None else urlsplit(str(sitemap)).hostname
+    begins = prefix if prefix is not None else f"{named}/"
+
+    @contextmanager
+    def look() -> Iterator[Listing]:
+        pages = read_list(urls) if urls is not None else read_sitemap(str(sitemap), fetcher)
+        with TemporaryDirectory(prefix="moat-sync-") as pages_folder:
+            yield list_pages(pages, begins, fetcher, Path(pages_folder))
+
+    return begins, look
 
 
 class _Sync:
@@ -97,11 +129,12 @@ class _Sync:
         )
 
 
-def _watch(once: _Sync, look: Callable[[], Listing], every_s: float) -> None:
+def _watch(once: _Sync, look: Look, every_s: float) -> None:
     """Sync again and again; a server that is away for a while does not end it."""
     while True:
         try:
-            once.run(look())
+            with look() as listing:
+                once.run(listing)
         except CliError as error:
             if error.problem_status < 500 and error.problem_status != 429:
                 raise

@@ -80,6 +80,15 @@ class UploadSettings(Section):
     max_unpacked_bytes: int = Field(1_000_000_000, ge=1, description="Most bytes that one archive or mail unpacks to.")
 
 
+class FetchSettings(Section):
+    allow_hosts: tuple[str, ...] = Field(
+        (), description="Hosts, or host:port, that may be fetched though they are not on the open internet."
+    )
+    max_bytes: int = Field(50_000_000, ge=1_000, description="Largest answer taken.")
+    timeout_s: PositiveSeconds = Field(30, description="Longest that one fetch may take, redirects included.")
+    max_redirects: int = Field(5, ge=0, le=20, description="Most redirects followed.")
+
+
 class SandboxSettings(Section):
     memory_bytes: int = Field(2_000_000_000, ge=200_000_000, description="Address space of one parsing child.")
     cpu_s: int = Field(120, ge=1, description="CPU seconds one document may take.")
@@ -182,6 +191,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     qdrant: QdrantSettings = QdrantSettings()
     upload: UploadSettings = UploadSettings()
+    fetch: FetchSettings = FetchSettings()
     sandbox: SandboxSettings = SandboxSettings()
     worker: WorkerSettings = WorkerSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from cli.address import Address
 from cli.client import Client
 from tests.fakes.api import Api
 from tests.fakes.documents import zipped
+from tests.fakes.served import served
 
 
 @pytest.fixture
@@ -126,8 +129,61 @@ def test_watching_follows_changes_until_it_is_stopped(
             sync_module._Sync(
                 Client(lambda: Address(url, api.admin_key)), "default", "h/", None, False, False, False, False
             ),
-            lambda: sync_module.list_folder(folder, "h/"),
+            lambda: nullcontext(sync_module.list_folder(folder, "h/")),
             5.0,
         )
     assert "h/late.txt" in keys(api)
     assert looks == [5.0, 5.0]
+
+
+PAGES = {
+    "/sitemap.xml": "<sitemapindex><sitemap><loc>{base}/part.xml</loc></sitemap></sitemapindex>",
+    "/part.xml": "<urlset><url><loc> {base}/leave </loc></url><url><loc>{base}/pay?a=1&amp;b=2</loc></url></urlset>",
+    "/leave": "<html><body><p>Everyone has thirty days of leave.</p></body></html>",
+    "/pay": "<html><body><p>Salaries are paid on the twentieth.</p></body></html>",
+}
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, dict[str, str]]]:
+    pages = dict(PAGES)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body = pages.get(scope["path"], "").replace("{base}", base)
+        headers = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 200 if body else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    with served(app) as base:
+        monkeypatch.setenv("MOAT_FETCH__ALLOW_HOSTS", json.dumps([base.removeprefix("http://")]))
+        yield base, pages
+
+
+def test_a_sitemap_is_followed_and_a_page_that_does_not_answer_deletes_nothing(
+    moat: Any, api: Api, site: tuple[str, dict[str, str]]
+) -> None:
+    base, pages = site
+    result = moat("sync", "--sitemap", f"{base}/sitemap.xml", "--json")
+    assert result.code == 0, result.err
+    wanted = {f"127.0.0.1/{base}/leave", f"127.0.0.1/{base}/pay?a=1&b=2"}
+    assert keys(api) == wanted
+    del pages["/leave"]
+    assert "answered 404" in moat("sync", "--sitemap", f"{base}/sitemap.xml").err
+    assert keys(api) == wanted
+
+
+def test_a_list_of_addresses_is_followed_and_the_intranet_is_not(
+    moat: Any, api: Api, site: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    base, _ = site
+    listed = tmp_path / "pages.txt"
+    listed.write_text(f"# ours\n{base}/pay\n\nhttp://169.254.169.254/latest/meta-data\nfile:///etc/passwd\n")
+    result = moat("sync", "--urls", listed)
+    assert keys(api) == {f"pages/{base}/pay"}
+    assert "169.254.169.254" in result.err
+    assert "not http or https" in result.err
+
+
+def test_one_source_is_followed_at_a_time(moat: Any, folder: Path, tmp_path: Path) -> None:
+    assert moat("sync").code == 1
+    assert moat("sync", folder, "--urls", tmp_path / "x").code == 1
