@@ -23,6 +23,7 @@ _COMMANDS = {
     "up": "cli.up:up",
     "demo": "cli.demo:demo",
     "upload": "cli.upload:upload",
+    "sync": "cli.sync:sync",
     "ask": "cli.ask:ask",
     "search": "cli.search:search",
     "status": "cli.status:status",

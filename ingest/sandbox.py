@@ -12,11 +12,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
+from ingest.members import Members, read_members
+from ingest.parse.members import UnpackLimits
 from ingest.sandbox_child import LENGTH
 from ingest.wire import load_parsed
 from moat.errors import ParserCrashed, ParsingFailed
@@ -63,6 +67,15 @@ class Sandbox:
             raise
         self._give_back(child)
         return parsed
+
+    @contextmanager
+    def unpack(self, path: Path, media_type: str, name: str, limits: UnpackLimits) -> Iterator[Members]:
+        """Unpack the files inside a file into the child's folder; they are there until the block ends."""
+        child = self._take()
+        try:
+            yield child.unpack(path.resolve(), media_type, name, limits)
+        finally:
+            child.kill()  # and its folder with it: a member is hostile input too
 
     def close(self) -> None:
         """Let every child go; a document still being parsed fails with `ParserCrashed`, so that it is tried again."""
@@ -143,12 +156,20 @@ class _Child:
         return self._process.poll() is None
 
     def parse(self, path: Path, media_type: str, name: str) -> ParsedDocument:
-        """Hand one document over and wait for the answer, within the wall limit."""
+        """Hand one document over and wait for its elements, within the wall limit."""
+        return load_parsed(self._ask({"path": str(path), "media_type": media_type, "name": name}, name))
+
+    def unpack(self, path: Path, media_type: str, name: str, limits: UnpackLimits) -> Members:
+        """Have a file's members written into the folder; what the child says of them is not trusted."""
+        wanted = {"path": str(path), "media_type": media_type, "name": name, "unpack": asdict(limits)}
+        return read_members(self._ask(wanted, name), self._folder, limits)
+
+    def _ask(self, request: dict[str, Any], name: str) -> bytes:
         self.documents += 1
         deadline = time.monotonic() + self._settings.wall_s
-        request = json.dumps({"path": str(path), "media_type": media_type, "name": name}).encode()
+        body = json.dumps(request).encode()
         try:
-            self._requests.write(LENGTH.pack(len(request)) + request)
+            self._requests.write(LENGTH.pack(len(body)) + body)
             self._requests.flush()
         except BrokenPipeError:
             raise self._death(name) from None
@@ -157,7 +178,7 @@ class _Child:
             raise self._too_much(name)
         reply = self._read(length, deadline, name)
         if reply[:1] == b"+":
-            return load_parsed(reply[1:])
+            return reply[1:]
         raise self._failure(json.loads(reply[1:]), name)
 
     def kill(self) -> None:

@@ -113,18 +113,20 @@ def _must_be_inside(path: object, allowed: tuple[str, ...]) -> None:
         raise PermissionError(f"Changing {place} is not allowed while parsing")
 
 
-def _receive(requests: BinaryIO) -> dict[str, str] | None:
+def _receive(requests: BinaryIO) -> dict[str, Any] | None:
     head = requests.read(LENGTH.size)
     if len(head) < LENGTH.size:
         return None
-    found: dict[str, str] = json.loads(requests.read(LENGTH.unpack(head)[0]))
+    found: dict[str, Any] = json.loads(requests.read(LENGTH.unpack(head)[0]))
     return found
 
 
-def _answer(parse: Parse, request: dict[str, str], limits: dict[str, Any]) -> bytes:
+def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> bytes:
     """Parse one document; the first byte of the reply tells a result from a failure."""
     name = request["name"]
     try:
+        if "unpack" in request:
+            return b"+" + _unpacked(request)
         from ingest.wire import dump_parsed
 
         parsed = dump_parsed(parse(Path(request["path"]), request["media_type"], name, limits["max_expansion"]))
@@ -146,6 +148,14 @@ def _answer(parse: Parse, request: dict[str, str], limits: dict[str, Any]) -> by
             f"{name!r} is damaged or built in a way that cannot be read.",
             "Open it with its program, save it again, and send the new file; the worker's log has the details.",
         )
+
+
+def _unpacked(request: dict[str, Any]) -> bytes:
+    from ingest.parse.members import UnpackLimits, unpack
+
+    limits = UnpackLimits(**request["unpack"])
+    found = unpack(Path(request["path"]), request["media_type"], request["name"], Path.cwd(), limits)
+    return json.dumps(found.to_wire()).encode()
 
 
 def _failure(kind: str, trace: str, detail: str = "", hint: str = "") -> bytes:

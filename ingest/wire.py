@@ -13,6 +13,7 @@ def dump_parsed(parsed: ParsedDocument) -> bytes:
             "title": parsed.title,
             "pages": parsed.pages,
             "warnings": parsed.warnings,
+            "members": parsed.members,
             "elements": [[e.kind, e.text, e.page, e.level, e.rows] for e in parsed.elements],
         }
     )
@@ -29,6 +30,7 @@ def load_parsed(data: bytes) -> ParsedDocument:
         title=found["title"],
         pages=found["pages"],
         warnings=tuple(found["warnings"]),
+        members=found.get("members", 0),
     )
 
 

@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from moat.children import children, inherit_access
 from moat.errors import Conflict
-from moat.jobs import FORGET_DOCUMENT, INGEST, INGEST_DOCUMENT, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue
-from moat.records import WORKING_STATES, DocumentState
+from moat.jobs import FORGET_DOCUMENT, INGEST, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue, enqueue_indexing
+from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState
 from moat.tables import Corpus, Document, Forgetting, Generation, Indexing, Version, utc_now
 
 LIVE_GENERATIONS = ("building", "serving", "retired")
@@ -24,24 +25,27 @@ def live_generations(session: Session, corpus_id: UUID) -> list[Generation]:
     )
 
 
-def ask_indexing(session: Session, document: Document, version: int, generation: Generation) -> Indexing:
-    """Queue one version of a document for one generation."""
-    queue = INGEST if generation.state == "serving" else REINDEX
+def ask_indexing(
+    session: Session, document: Document, version: int, generation: Generation, queue: str = INGEST
+) -> Indexing:
+    """Queue one version of a document for one generation; only the serving one's is in a hurry."""
     row = Indexing(
         id=uuid4(),
         generation_id=generation.id,
         document_id=document.id,
         version=version,
-        queue=queue,
+        queue=queue if generation.state == "serving" else REINDEX,
         state=DocumentState.QUEUED,
     )
     session.add(row)
-    enqueue(session, INGEST_DOCUMENT, row.id, queue=queue)
+    enqueue_indexing(session, row)
     return row
 
 
 def start_forgetting(session: Session, document: Document) -> None:
-    """Hide a document at once and queue the removal of all that is held of it."""
+    """Hide a document and its children at once and queue the removal of all that is held of them."""
+    if document.state == DocumentState.DELETING:
+        return
     rows = session.scalars(select(Indexing).where(Indexing.document_id == document.id)).all()
     collections = [g.collection for g in live_generations(session, document.corpus_id)]
     leases = [row.lease_until for row in rows if row.state in WORKING_STATES and row.lease_until is not None]
@@ -66,6 +70,8 @@ def start_forgetting(session: Session, document: Document) -> None:
         )
     )
     enqueue(session, FORGET_DOCUMENT, document.id, queue=UPKEEP)
+    for child in children(session, document.id):
+        start_forgetting(session, child)
 
 
 def mark_untidy(session: Session, document_id: UUID) -> None:
@@ -102,8 +108,40 @@ def retry(session: Session, document: Document) -> None:
         row.state = DocumentState.QUEUED
         row.available_at = utc_now()
         row.published_at = None
-        enqueue(session, INGEST_DOCUMENT, row.id, queue=row.queue)
+        enqueue_indexing(session, row)
     serving = session.get_one(Corpus, document.corpus_id).serving_generation
     if any(row.generation_id == serving for row in rows):  # another generation's failure does not show
         document.state = DocumentState.QUEUED
         document.updated_at = utc_now()
+
+
+def pass_on_access(session: Session, document_id: UUID) -> None:
+    """Let a document's children be read by those who may read it, down to the last of them."""
+    for changed in inherit_access(session, document_id):
+        mark_untidy(session, changed)
+
+
+def cancel(session: Session, document: Document, settles_after: timedelta) -> None:
+    """Stop what is queued or in work of the newest version; an older one that serves goes on serving.
+
+    `settles_after` is how long a worker that holds a claim may still write: its points are removed then.
+    """
+    rows = session.scalars(
+        select(Indexing).where(
+            Indexing.document_id == document.id,
+            Indexing.version == document.version,
+            Indexing.state.not_in(TERMINAL_STATES),
+        )
+    ).all()
+    if document.state in TERMINAL_STATES or not rows:
+        raise Conflict(f"The document is {document.state}; there is nothing to cancel.", "Delete it to be rid of it.")
+    working = any(row.state in WORKING_STATES for row in rows)
+    for row in rows:
+        row.fence += 1
+        row.state, row.finished_at = DocumentState.CANCELLED, utc_now()
+        row.claimed_by = row.lease_until = None
+        row.error, row.hint = "It was cancelled.", "Retry it to have it indexed after all."
+    document.state, document.updated_at = DocumentState.CANCELLED, utc_now()
+    mark_untidy(session, document.id)
+    if working:
+        enqueue(session, TIDY_DOCUMENT, document.id, queue=UPKEEP, delay=settles_after)

@@ -81,6 +81,31 @@ class UnsupportedMedia(MoatError):
     title = "This kind of file is not supported"
 
 
+class Overloaded(MoatError):
+    """So much work waits that no more is taken in for now."""
+
+    status = 429
+    retryable = True
+    title = "Too much work is waiting"
+    retry_after_s: ClassVar[int] = 30
+    default_hint = "Send it again after the seconds that Retry-After names; 'moat status' shows how much waits."
+
+
+class FetchRefused(MoatError):
+    """This address may not be fetched, or what it answers is beyond the limits."""
+
+    status = 422
+    title = "This address is not fetched"
+
+
+class FetchFailed(MoatError):
+    """The address does not answer as it should."""
+
+    status = 502
+    retryable = True
+    title = "The address could not be fetched"
+
+
 class StorageFull(MoatError):
     """The disk is full; nothing of the request was kept."""
 

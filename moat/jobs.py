@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moat.database import Database
 from moat.errors import Unavailable
 from moat.settings import Settings
-from moat.tables import Indexing, Outbox, utc_now
+from moat.tables import Generation, Indexing, Outbox, utc_now
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ FORGET_DOCUMENT = "moat.forget_document"
 ADVANCE_REINDEX = "moat.advance_reindex"
 SWEEP = "moat.sweep"
 
-INGEST, REINDEX, UPKEEP = QUEUES = ("ingest", "reindex", "upkeep")
+INGEST, BULK, REINDEX, UPKEEP = QUEUES = ("ingest", "bulk", "reindex", "upkeep")
 _BATCH = 200
 _TAKEN_FOR = timedelta(seconds=30)
 
@@ -31,6 +31,21 @@ _TAKEN_FOR = timedelta(seconds=30)
 def enqueue(session: Session, task: str, argument: UUID, *, queue: str, delay: timedelta = timedelta(0)) -> None:
     """Ask for a task in the same commit that makes it necessary."""
     session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=utc_now() + delay))
+
+
+def enqueue_indexing(session: Session, row: Indexing, delay: timedelta = timedelta(0)) -> None:
+    """Ask for an indexing; its corpus takes turns with the others."""
+    corpus = select(Generation.corpus_id).where(Generation.id == row.generation_id)
+    session.add(
+        Outbox(
+            id=uuid4(),
+            task=INGEST_DOCUMENT,
+            queue=row.queue,
+            corpus_id=session.scalar(corpus),
+            arguments=[str(row.id)],
+            available_at=utc_now() + delay,
+        )
+    )
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -67,19 +82,34 @@ def celery_app(settings: Settings) -> Celery:
 class Publisher:
     """Moves due tasks from the outbox to the broker; a crash on the way sends one twice, never not at all."""
 
-    def __init__(self, database: Database, app: Celery) -> None:
+    def __init__(self, database: Database, app: Celery, window: int = 32) -> None:
         self._database = database
         self._app = app
+        self._window = window
 
     def publish_due(self) -> int:
-        """Publish everything that is due; raises Unavailable when the broker does not answer."""
+        """Publish what is due: all of upkeep, and of documents what the window has room for.
+
+        Raises Unavailable when the broker does not answer.
+        """
         total = 0
         while batch := self._take():
-            sent = self._send(batch)
-            total += sent
+            total += self._send(batch)
             if len(batch) < _BATCH:
                 break
-        return total
+        return total + sum(self._fill(queue) for queue in (INGEST, BULK, REINDEX))
+
+    def refill(self) -> int:
+        """Publish documents once a window is half empty; called when one is done."""
+        return sum(self._fill(queue, at_least=self._window // 2) for queue in (INGEST, BULK, REINDEX))
+
+    def _fill(self, queue: str, at_least: int = 1) -> int:
+        """Fill a queue's window from the outbox, the corpora in turn: a bulk load holds nobody up."""
+        with self._database.reading() as session:
+            if session.scalar(select(_due(queue).with_only_columns(Outbox.id).limit(1).exists())) is not True:
+                return 0
+        room = self._window - self.waiting(queue)
+        return self._send(self._take_turns(queue, room)) if room >= at_least else 0
 
     def waiting(self, queue: str) -> int:
         """Count the messages that wait in a queue of the broker."""
@@ -94,15 +124,22 @@ class Publisher:
         now = utc_now()
         with self._database.transaction() as session:
             due = session.scalars(
-                select(Outbox)
-                .where(Outbox.available_at <= now, or_(Outbox.taken_until.is_(None), Outbox.taken_until < now))
-                .order_by(Outbox.available_at)
-                .limit(_BATCH)
-                .with_for_update(skip_locked=True)
+                _due(None).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
             ).all()
             for row in due:
                 row.taken_until = now + _TAKEN_FOR
         return due
+
+    def _take_turns(self, queue: str, room: int) -> Sequence[Outbox]:
+        turn = func.row_number().over(partition_by=Outbox.corpus_id, order_by=Outbox.available_at)
+        order = _due(queue).with_only_columns(Outbox.id, Outbox.available_at, turn.label("turn")).subquery()
+        first = select(order.c.id).order_by(order.c.turn, order.c.available_at).limit(room)
+        with self._database.transaction() as session:
+            chosen = session.scalars(first).all()
+            rows = session.scalars(_due(queue).where(Outbox.id.in_(chosen)).with_for_update(skip_locked=True)).all()
+            for row in rows:
+                row.taken_until = utc_now() + _TAKEN_FOR
+        return sorted(rows, key=lambda row: chosen.index(row.id))
 
     def _send(self, batch: Sequence[Outbox]) -> int:
         sent: list[Outbox] = []
@@ -122,3 +159,14 @@ class Publisher:
             session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
             session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
             session.execute(update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=utc_now()))
+
+
+def _due(queue: str | None) -> Select[Outbox]:
+    """Select the due tasks that nobody is sending: a queue's documents, or all else."""
+    now = utc_now()
+    kind = (
+        Outbox.task != INGEST_DOCUMENT if queue is None else (Outbox.task == INGEST_DOCUMENT) & (Outbox.queue == queue)
+    )
+    return select(Outbox).where(
+        kind, Outbox.available_at <= now, or_(Outbox.taken_until.is_(None), Outbox.taken_until < now)
+    )

@@ -21,6 +21,7 @@ SUPPORTED: dict[str, str] = {
     f"{_OPENXML}spreadsheetml.sheet": "office",
     "message/rfc822": "mail",
     "application/pdf": "pdf",
+    "application/zip": "bundle",
 }
 _SAMPLE = 8192
 _JSON_PROBE_BYTES = 1_000_000
@@ -46,7 +47,7 @@ _EXTENSIONS = {
     ".json": "application/json",
     ".jsonl": "application/json",
 }
-_HINT = "Moat reads md, txt, html, csv, json, docx, pptx, xlsx, eml and pdf; convert the file to one of these."
+_HINT = "Moat reads md, txt, html, csv, json, docx, pptx, xlsx, eml, pdf and zip; convert the file to one of these."
 
 
 def sniff(head: bytes, path: Path, filename: str) -> str:
@@ -76,7 +77,7 @@ def _zip_kind(path: Path, filename: str) -> str:
         with zipfile.ZipFile(path) as archive, archive.open("[Content_Types].xml") as member:
             types = member.read(1_000_000).decode("utf-8", "replace")
     except KeyError:
-        raise UnsupportedMedia(f"{filename!r} is a ZIP archive, or a kind built on one.", _HINT) from None
+        return _plain_zip(path, filename)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise UnsupportedMedia(
             f"{filename!r} begins like a ZIP or Office file, but is damaged or cut off.",
@@ -88,6 +89,15 @@ def _zip_kind(path: Path, filename: str) -> str:
     macro = re.search(r"application/vnd\.ms-(word|excel|powerpoint)[a-z.]*\.macroEnabled", types, re.I)
     kind = "an Office file with macros" if macro else "an Office file of a kind that Moat does not know"
     raise UnsupportedMedia(f"{filename!r} is {kind}.", "Save it as docx, pptx, xlsx or pdf.")
+
+
+def _plain_zip(path: Path, filename: str) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    # Formats that are archives inside are known by these.
+    if "mimetype" in names[:1] or "META-INF/MANIFEST.MF" in names:
+        raise UnsupportedMedia(f"{filename!r} is of a kind built on a ZIP archive.", _HINT)
+    return "application/zip"
 
 
 def _ole_refusal(path: Path, filename: str) -> UnsupportedMedia:

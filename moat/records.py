@@ -71,6 +71,7 @@ class ParsedDocument:
     title: str = ""
     pages: int | None = None
     warnings: tuple[str, ...] = ()
+    members: int = 0  # files inside it that become documents of their own
 
 
 @dataclass(frozen=True, slots=True)

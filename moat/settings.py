@@ -57,6 +57,9 @@ class BrokerSettings(Section):
     visibility_timeout_s: PositiveSeconds = Field(
         3600, description="When Redis hands an unacknowledged task out again."
     )
+    window: int = Field(
+        32, ge=2, le=10_000, description="Documents of one queue in the broker at once; the rest take turns by corpus."
+    )
 
 
 class QdrantSettings(Section):
@@ -70,6 +73,20 @@ class QdrantSettings(Section):
 class UploadSettings(Section):
     max_file_bytes: int = Field(200_000_000, ge=1, description="Largest file accepted.")
     max_files: int = Field(500, ge=1, le=10_000, description="Most files in one call.")
+    bulk_from: int = Field(20, ge=1, description="Files in one call that wait behind smaller calls.")
+    max_backlog: int = Field(50_000, ge=1, description="Waiting documents above which uploads are refused for a while.")
+    max_members: int = Field(1_000, ge=1, le=20_000, description="Most files in one archive or mail.")
+    max_member_depth: int = Field(2, ge=0, le=5, description="How deep archives and mails in each other are opened.")
+    max_unpacked_bytes: int = Field(1_000_000_000, ge=1, description="Most bytes that one archive or mail unpacks to.")
+
+
+class FetchSettings(Section):
+    allow_hosts: tuple[str, ...] = Field(
+        (), description="Hosts, or host:port, that may be fetched though they are not on the open internet."
+    )
+    max_bytes: int = Field(50_000_000, ge=1_000, description="Largest answer taken.")
+    timeout_s: PositiveSeconds = Field(30, description="Longest that one fetch may take, redirects included.")
+    max_redirects: int = Field(5, ge=0, le=20, description="Most redirects followed.")
 
 
 class SandboxSettings(Section):
@@ -174,6 +191,7 @@ class Settings(BaseSettings):
     broker: BrokerSettings = BrokerSettings()
     qdrant: QdrantSettings = QdrantSettings()
     upload: UploadSettings = UploadSettings()
+    fetch: FetchSettings = FetchSettings()
     sandbox: SandboxSettings = SandboxSettings()
     worker: WorkerSettings = WorkerSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -111,6 +111,7 @@ class Document(Table):
     __tablename__ = "documents"
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     corpus_id: Mapped[UUID] = mapped_column(ForeignKey("corpora.id", ondelete="CASCADE"))
+    parent_id: Mapped[UUID | None] = mapped_column(index=True)  # the archive or mail that it came in
     key: Mapped[str]
     name: Mapped[str]
     doc_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
@@ -149,6 +150,8 @@ class Version(Table):
     title: Mapped[str] = mapped_column(default="")
     pages: Mapped[int | None]
     access: Mapped[list[str] | None]  # who may read once this version serves; None leaves it as it was
+    unpacked_at: Mapped[datetime | None]  # when its members had become documents
+    warnings: Mapped[list[str] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -180,6 +183,7 @@ class Indexing(Table):
     __table_args__ = (
         UniqueConstraint("generation_id", "document_id", "version"),
         Index("indexings_by_state", "state", "available_at"),
+        Index("indexings_by_end", "finished_at"),
     )
 
 
@@ -245,6 +249,7 @@ class Outbox(Table):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     task: Mapped[str]
     queue: Mapped[str]
+    corpus_id: Mapped[UUID | None]  # whose turn it is; upkeep has none
     arguments: Mapped[list[str]]
     available_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     taken_until: Mapped[datetime | None]

@@ -45,7 +45,7 @@ def build_parts(settings: Settings) -> Parts:
         database=database,
         vectors=vectors,
         blobs=blobs,
-        publisher=jobs.Publisher(database, jobs.celery_app(settings)),
+        publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
         answering=AnsweringParts(settings, database, vectors, embedders, blobs, gateway),
     )
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from moat.errors import MoatError, Unauthenticated
+from moat.errors import MoatError, Overloaded, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ def install(app: FastAPI) -> None:
 async def _moat_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MoatError)  # noqa: S101 (the handler is registered for it)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    if isinstance(error, Overloaded):
+        headers = {"Retry-After": str(error.retry_after_s)}
     if error.status >= 500:
         log.warning("%s: %s", error.code(), error.detail)
     return respond(of_error(error), headers)

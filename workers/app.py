@@ -39,7 +39,7 @@ def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | Non
         embedders=embedders or Embedders(settings.embedder),
         blobs=FolderBlobs(settings.blobs_folder),
         sandbox=Sandbox(settings.sandbox),
-        publisher=jobs.Publisher(database, app),
+        publisher=jobs.Publisher(database, app, settings.broker.window),
         claims=Claims(database, settings.worker, name),
     )
 
@@ -94,8 +94,8 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     worker = app.Worker(
         pool="threads",
         concurrency=settings.worker.concurrency,
-        # In this order: upkeep is short and keeps promises, uploads come before a reindex.
-        queues=[jobs.UPKEEP, jobs.INGEST, jobs.REINDEX],
+        # In this order: upkeep is short and keeps promises, a few files come before a bulk load, that before a reindex.
+        queues=[jobs.UPKEEP, jobs.INGEST, jobs.BULK, jobs.REINDEX],
         hostname=f"{settings.worker.name or uuid4().hex[:8]}@moat",
         loglevel=settings.log_level,
         without_mingle=True,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from moat.database import Database
 from moat.documents import mark_untidy
 from moat.errors import LostClaim, MoatError
-from moat.jobs import INGEST_DOCUMENT, enqueue
+from moat.jobs import enqueue_indexing
 from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState
 from moat.settings import WorkerSettings
 from moat.tables import Corpus, Document, Indexing, utc_now
@@ -163,7 +163,7 @@ def requeue(session: Session, row: Indexing, delay: timedelta = timedelta(0)) ->
     row.available_at = utc_now() + delay
     row.published_at = None
     enter(session, row, DocumentState.QUEUED)
-    enqueue(session, INGEST_DOCUMENT, row.id, queue=row.queue, delay=delay)
+    enqueue_indexing(session, row, delay)
 
 
 def enter(session: Session, row: Indexing, state: DocumentState) -> None:

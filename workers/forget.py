@@ -29,7 +29,7 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
     for indexing in row.texts:
         parts.blobs.delete(text_name(UUID(indexing)))
     for sha256 in row.originals:
-        _delete_unshared(sha256, parts)
+        delete_unshared(sha256, parts)
     if (now or utc_now()) < row.not_before:
         return False
     with parts.database.transaction() as session:
@@ -37,7 +37,8 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
     return True
 
 
-def _delete_unshared(sha256: str, parts: Parts) -> None:
+def delete_unshared(sha256: str, parts: Parts) -> None:
+    """Remove an original that no version needs any more."""
     # The lock is the one an upload of the same bytes holds while it seals its blob and commits its row.
     with parts.database.transaction() as session:
         parts.database.lock(session, f"blob/{sha256}")

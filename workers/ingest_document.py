@@ -12,7 +12,7 @@ from ingest.embed import embed
 from ingest.likeness import likeness
 from ingest.pack import key
 from moat.blobs import original_name, parsed_name, text_name
-from moat.documents import mark_untidy
+from moat.documents import mark_untidy, pass_on_access
 from moat.embedder import Embedder
 from moat.errors import LostClaim, NotFound
 from moat.records import CanonicalText, Chunk, DocumentState, ParsedDocument
@@ -32,6 +32,7 @@ from workers.claims import Claim, enter, fenced, finish
 from workers.endings import concluded, wake_reindex
 from workers.kept_vectors import KeptVectors
 from workers.likeness import note_likeness
+from workers.members import accept_members
 from workers.parts import Parts
 
 PROGRESS_EVERY_S = 1.0
@@ -70,6 +71,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
     _ensure_collection(claim, work, embedder, parts)
     _note_parsed(claim, parsed, prepared.canonical, parts)
+    accept_members(claim, parsed.members, parts)
     chunked_at = time.monotonic()
     kept = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
@@ -224,6 +226,7 @@ def _serve(session: Session, row: Indexing, document: Document) -> None:
     if version.access is not None and row.version == document.version:
         session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == document.id))
         session.add_all(DocumentAccess(document_id=document.id, principal=p) for p in version.access)
+        pass_on_access(session, document.id)
 
 
 def _access(session: Session, document_id: UUID) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select, update
 
 from moat.blobs import text_name
 from moat.errors import MoatError
-from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue
+from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
 from moat.ledger import expire_open
 from moat.records import WORKING_STATES, DocumentState
 from moat.tables import (
@@ -90,16 +90,18 @@ def _republish(queue: str, parts: Parts) -> None:
         pending = select(Outbox.id).where(
             Outbox.task == INGEST_DOCUMENT, Outbox.queue == queue, Outbox.available_at <= now
         )
-        if session.scalar(pending.limit(1)) is not None:
-            return
+        lost = Indexing.published_at < now - FORGOTTEN_AFTER
+        if session.scalar(pending.limit(1)) is None:  # otherwise what was never published still has its turn
+            lost = or_(lost, Indexing.published_at.is_(None))
         rows = session.scalars(
             select(Indexing)
             .where(Indexing.state == DocumentState.QUEUED, Indexing.queue == queue, Indexing.available_at <= now)
-            .where(or_(Indexing.published_at.is_(None), Indexing.published_at < now - FORGOTTEN_AFTER))
+            .where(lost)
             .limit(AT_ONCE)
         ).all()
         for row in rows:
-            enqueue(session, INGEST_DOCUMENT, row.id, queue=queue)
+            row.published_at = None
+            enqueue_indexing(session, row)
     if rows:
         log.warning("sweep: the broker had forgotten %d tasks", len(rows))
 

@@ -1,11 +1,13 @@
 """Celery's doorways: each takes ids, is safe to run twice, and hands over at once."""
 
+import logging
 from collections.abc import Callable
 from uuid import UUID
 
 from celery import Celery
 
 from moat import jobs
+from moat.errors import MoatError
 from workers.forget import forget_document
 from workers.ingest_document import ingest_once
 from workers.parts import Parts
@@ -13,12 +15,18 @@ from workers.reindex import advance_reindex
 from workers.sweep import sweep
 from workers.tidy import tidy_document
 
+log = logging.getLogger(__name__)
+
 
 def register(app: Celery, parts: Callable[[], Parts]) -> None:
     """Give the application its tasks; `parts` is asked when the first one runs."""
 
     def ingest(indexing_id: str) -> None:
         ingest_once(UUID(indexing_id), parts())
+        try:
+            parts().publisher.refill()
+        except MoatError as error:  # the sweeper publishes what waits
+            log.warning("the next documents could not be published: %s", error.detail)
 
     def tidy(document_id: str) -> None:
         tidy_document(UUID(document_id), parts())

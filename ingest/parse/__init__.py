@@ -17,11 +17,18 @@ def parse(path: Path, media_type: str, name: str, max_expansion: int = 200) -> P
     if path.stat().st_size == 0:
         raise ParsingFailed(f"{name!r} is empty.", "Check that the file was saved, then send it again.")
     family = SUPPORTED[media_type]
+    if family == "bundle":
+        from ingest.parse import bundle
+
+        return _with_text(bundle.parse(path, media_type, name, max_expansion), name)
     if family == "office":
         from ingest.parse.archive import check_expansion
 
         check_expansion(path, name, max_expansion)
-    parsed: ParsedDocument = import_module(f"ingest.parse.{family}").parse(path, media_type, name)
+    return _with_text(import_module(f"ingest.parse.{family}").parse(path, media_type, name), name)
+
+
+def _with_text(parsed: ParsedDocument, name: str) -> ParsedDocument:
     if not any(element.text.strip() or element.rows for element in parsed.elements):
         raise ParsingFailed(
             f"No text was found in {name!r}.",

@@ -14,7 +14,7 @@ _SHOWN = ("From", "To", "Cc", "Date")
 
 
 def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
-    """Read the header's facts and the body, the plain one where there are two; attachments are only counted."""
+    """Read the header's facts and the body, the plain one where there are two; attachments are counted."""
     # compat32: the newer policies raise on the broken headers that real mail is full of.
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.compat32)
     subject = _header(message, "Subject")
@@ -22,14 +22,17 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
     elements = [Element("title", subject, level=1)] if subject else []
     if facts:
         elements.append(Element("text", "\n".join(facts)))
-    attachments = sum(1 for part in message.walk() if _is_attachment(part))
+    attachments = sum(1 for part in message.walk() if is_attachment(part))
     elements += _body(message)
-    warnings = (f"{attachments} attachment(s) were not read; upload them as files.",) if attachments else ()
-    return ParsedDocument(tuple(elements), subject, warnings=warnings)
+    return ParsedDocument(tuple(elements), subject, members=attachments)
 
 
 def _header(message: Message, name: str) -> str:
-    raw = next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), "")
+    return header_text(next((str(value) for key, value in message.raw_items() if key.lower() == name.lower()), ""))
+
+
+def header_text(raw: str) -> str:
+    """Read a header's value, whatever encoding it is in or claims to be in."""
     if not raw.isascii():  # bytes that the standard forbids; the email package hands them on as surrogates
         return " ".join(decode(raw.encode("utf-8", "surrogateescape"), "utf-8", "cp1252").split())
     try:
@@ -39,7 +42,8 @@ def _header(message: Message, name: str) -> str:
     return " ".join(text.split())
 
 
-def _is_attachment(part: Message) -> bool:
+def is_attachment(part: Message) -> bool:
+    """Tell a file that came with the mail from its text."""
     if part.is_multipart():
         return False
     return part.get_content_disposition() == "attachment" or part.get_content_maintype() not in ("text", "multipart")
@@ -47,7 +51,7 @@ def _is_attachment(part: Message) -> bool:
 
 def _body(message: Message) -> Iterator[Element]:
     """Give each text part, skipping the HTML twin of a plain part."""
-    parts = [part for part in message.walk() if not part.is_multipart() and not _is_attachment(part)]
+    parts = [part for part in message.walk() if not part.is_multipart() and not is_attachment(part)]
     plain = [part for part in parts if part.get_content_type() != "text/html"]
     texts = [(part, text) for part in plain if (text := _text(part)).strip()]
     if texts:

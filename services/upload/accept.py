@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from moat.access import find_corpus, rule
 from moat.blobs import Blobs
 from moat.database import Database
-from moat.documents import ask_indexing, is_referenced, live_generations, mark_untidy
+from moat.documents import ask_indexing, is_referenced, live_generations, mark_untidy, pass_on_access
 from moat.errors import MoatError
+from moat.jobs import INGEST
 from moat.media import sniff
 from moat.records import DocumentState, Reader
 from moat.tables import Corpus, CorpusAccess, Document, DocumentAccess, Version, utc_now
@@ -29,6 +30,7 @@ class Terms:
     key: str
     access: tuple[str, ...] | None
     metadata: Mapping[str, Any] | None
+    queue: str = INGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _commit(
         )
         session.flush()
         for generation in live_generations(session, corpus.id):
-            ask_indexing(session, document, document.version, generation)
+            ask_indexing(session, document, document.version, generation, terms.queue)
         return Accepted(document.id, document.state, duplicate=False)
 
 
@@ -165,4 +167,5 @@ def _replace(session: Session, document: Document, arrived: Arrived, terms: Term
             )
         )
         mark_untidy(session, document.id)
+        pass_on_access(session, document.id)
     return document

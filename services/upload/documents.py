@@ -1,5 +1,6 @@
 """Routes of one document."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -13,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from ingest.wire import load_canonical
 from moat.access import check_principals, find_document
 from moat.blobs import original_name, text_name
-from moat.documents import mark_untidy, retry, start_forgetting
+from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting
 from moat.errors import NotFound
 from moat.records import CanonicalText, Reader
 from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
@@ -68,6 +69,18 @@ def retry_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Docu
     return shape
 
 
+@router.post("/documents/{document_id}/cancel", status_code=202)
+def cancel_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
+    """Stop the indexing of a document that is queued or in work; what served before goes on serving."""
+    with parts.database.transaction() as session:
+        document = find_document(session, reader, document_id, for_change=True)
+        cancel(session, document, timedelta(seconds=parts.settings.worker.lease_s))
+        session.flush()
+        shape = document_shape(session, document_id)
+    publish_soon(parts)
+    return shape
+
+
 @router.put("/documents/{document_id}/access")
 def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsOf) -> AccessShape:
     """Say who may read a document; it holds from the next question on."""
@@ -79,6 +92,7 @@ def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsO
         version = session.get_one(Version, (document.id, document.version))
         version.access = list(access)
         mark_untidy(session, document.id)
+        pass_on_access(session, document.id)
     publish_soon(parts)
     return AccessShape(access=sorted(access))
 

@@ -9,7 +9,9 @@ from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
 from moat.access import check_principals, find_corpus
+from moat.backlog import check_backlog
 from moat.errors import InvalidRequest, MoatError
+from moat.jobs import BULK, INGEST
 from moat.records import DocumentState, Reader
 from moat.tables import Corpus
 from services.dependencies import PartsOf, Reading, Uploading, publish_soon
@@ -49,13 +51,18 @@ _FORM: dict[str, Any] = {
                             "description": "Groups that may read; the corpus's otherwise.",
                         },
                         "metadata": {"type": "string", "description": "A JSON object kept with each document."},
+                        "priority": {
+                            "type": "string",
+                            "enum": ["normal", "bulk"],
+                            "description": "Bulk waits behind the rest; by the number of files otherwise.",
+                        },
                     },
                 }
             }
         },
     }
 }
-_FIELDS = {"key", "access", "metadata"}
+_FIELDS = {"key", "access", "metadata", "priority"}
 _METADATA = TypeAdapter(dict[str, Any])
 _METADATA_HINT = 'Send an object such as {"department": "finance"}.'
 
@@ -73,11 +80,13 @@ async def upload(corpus: str, request: Request, reader: Uploading, parts: PartsO
 
 def _corpus(name: str, reader: Reader, parts: Parts) -> Corpus:
     with parts.database.reading() as session:
-        return find_corpus(session, reader, name)
+        corpus = find_corpus(session, reader, name)
+        check_backlog(session, parts.settings.upload.max_backlog)  # before the body is read
+        return corpus
 
 
 def _accept_all(upload: Upload, corpus: Corpus, reader: Reader, parts: Parts) -> list[UploadItem]:
-    terms = _terms(upload)
+    terms = _terms(upload, parts.settings.upload.bulk_from)
     return [_accept_one(f, t, corpus, reader, parts) for f, t in zip(upload.files, terms, strict=True)]
 
 
@@ -91,11 +100,11 @@ def _accept_one(arrived: Arrived, terms: Terms, corpus: Corpus, reader: Reader, 
     return UploadItem(filename=arrived.filename, id=accepted.id, state=accepted.state, duplicate=accepted.duplicate)
 
 
-def _terms(upload: Upload) -> list[Terms]:
+def _terms(upload: Upload, bulk_from: int) -> list[Terms]:
     unknown = sorted(set(upload.fields) - _FIELDS)
     if unknown:
         raise InvalidRequest(
-            f"There is no field {unknown[0][:50]!r} in an upload.", "Fields are files, key, access, metadata."
+            f"There is no field {unknown[0][:50]!r} in an upload.", "Fields are files, key, access, metadata, priority."
         )
     keys = upload.fields.get("key", [])
     if len(keys) > len(upload.files) or any(not _is_key(key) for key in keys):
@@ -106,7 +115,15 @@ def _terms(upload: Upload) -> list[Terms]:
     access = check_principals(upload.fields["access"]) if "access" in upload.fields else None
     metadata = _metadata(upload.fields.get("metadata"))
     named = keys + [f.filename for f in upload.files[len(keys) :]]
-    return [Terms(key, access, metadata) for key in named]
+    queue = _queue(upload, bulk_from)
+    return [Terms(key, access, metadata, queue) for key in named]
+
+
+def _queue(upload: Upload, bulk_from: int) -> str:
+    stated = upload.fields.get("priority", [""])[-1]
+    if stated not in ("", "normal", "bulk"):
+        raise InvalidRequest(f"There is no priority {stated[:50]!r}.", "Send normal or bulk, or leave it out.")
+    return BULK if stated == "bulk" or (not stated and len(upload.files) > bulk_from) else INGEST
 
 
 def _is_key(key: str) -> bool:

@@ -49,6 +49,7 @@ class DocumentShape(Shape):
     hint: str | None
     media_type: str
     size: int
+    sha256: str = Field(description="Of the newest version's file.")
     pages: int | None
     chunks: int
     cost_usd: str = Field("0", description="What indexing this version cost.")
@@ -58,12 +59,14 @@ class DocumentShape(Shape):
     created_at: datetime
     updated_at: datetime
     timings: dict[str, float]
+    warnings: list[str] = Field(description="What of the file did not become documents, for archives and mail.")
 
 
 class DocumentPage(Shape):
     items: list[DocumentShape]
     next_cursor: str | None
     counts: dict[str, int] = Field(description="Readable documents by state, the whole corpus.")
+    seconds_left: int | None = Field(description="Until everything queued here is indexed, by what was done lately.")
 
 
 class PageSpanShape(Shape):

@@ -7,8 +7,9 @@ from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from moat.access import rule
+from moat.backlog import seconds_left
 from moat.records import TERMINAL_STATES, DocumentState, Reader
-from moat.tables import Corpus, Document, DocumentAccess, Indexing, Version
+from moat.tables import Corpus, Document, DocumentAccess, Indexing, Version, utc_now
 from services.schemas import decode_cursor, encode_cursor
 from services.upload.schemas import DocumentPage, DocumentShape
 
@@ -40,6 +41,7 @@ def document_page(
         items=shapes,
         next_cursor=encode_cursor(last.created_at, last.id) if last else None,
         counts=state_counts(session, reader, corpus.id),
+        seconds_left=seconds_left(session, corpus.id, utc_now()),
     )
 
 
@@ -97,6 +99,7 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         key=document.key,
         name=document.name,
         title=version.title or document.name,
+        parent_id=document.parent_id,
         version=document.version,
         serving_version=document.serving_version,
         state=document.state,
@@ -105,6 +108,7 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         hint=indexing.hint if indexing else None,
         media_type=version.media_type,
         size=version.size,
+        sha256=version.sha256,
         pages=version.pages,
         chunks=indexing.chunks if indexing else 0,
         access=sorted(access[document.id]),
@@ -113,4 +117,5 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         created_at=document.created_at,
         updated_at=document.updated_at,
         timings=indexing.timings if indexing else {},
+        warnings=version.warnings or [],
     )

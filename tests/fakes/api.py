@@ -34,6 +34,7 @@ from moat.vectors import Vectors
 from services.app import create_app
 from services.parts import Parts
 from tests.fakes.embedder import FakeEmbedders
+from tests.fakes.unpacking import unpack_here
 from workers.claims import Claims
 from workers.forget import forget_document
 from workers.ingest_document import ingest_once
@@ -69,7 +70,7 @@ class Api:
             self.vectors,
             self.embedders,
             self.blobs,
-            SimpleNamespace(parse=self._parse),  # type: ignore[arg-type]  # no child: these files are our own
+            SimpleNamespace(parse=self._parse, unpack=unpack_here),  # type: ignore[arg-type]  # no child: these files are our own
             publisher,
             Claims(self.database, self.settings.worker, "by-hand"),
         )

@@ -1,7 +1,8 @@
 """Small documents of every format, made when a test asks for them."""
 
 import io
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 
 from docx import Document
@@ -53,8 +54,17 @@ def xlsx() -> bytes:
     return _saved(book)
 
 
-def eml() -> bytes:
-    """A mail with a plain body, its HTML twin and an attachment."""
+def zipped(members: Mapping[str, bytes | str]) -> bytes:
+    """An archive of these members, by path."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in members.items():
+            archive.writestr(path, content)
+    return buffer.getvalue()
+
+
+def eml(attachments: Mapping[str, str] | None = None) -> bytes:
+    """A mail with a plain body, its HTML twin and a picture, or these texts, attached."""
     mail = EmailMessage()
     mail["Subject"] = "Office closed on Friday — Grüße"
     mail["From"] = "Ada <ada@example.org>"
@@ -63,7 +73,10 @@ def eml() -> bytes:
     mail["Message-ID"] = "<1@example.org>"
     mail.set_content("The office is closed on Friday.\n\nThe alarm is on.\n")
     mail.add_alternative("<p>The office is closed on Friday.</p>", subtype="html")
-    mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="plan.png")
+    for name, text in (attachments or {}).items():
+        mail.add_attachment(text.encode(), maintype="application", subtype="octet-stream", filename=name)
+    if attachments is None:
+        mail.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="plan.png")
     return mail.as_bytes()
 
 

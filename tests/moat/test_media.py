@@ -85,7 +85,7 @@ def zipped(**members: bytes) -> bytes:
         (PNG, "report.pdf", "image/png"),
         (random.Random(1).randbytes(5000), "a.txt", "binary data"),
         (b"good text at first. " * 500 + bytes(5000) + b"end " * 100, "a.txt", "binary data"),
-        (zipped(a=b"x"), "a.docx", "ZIP archive"),
+        (zipped(mimetype=b"x"), "a.docx", "ZIP archive"),
         (
             zipped(__types__=b'<Override ContentType="application/vnd.ms-word.document.macroEnabled.main+xml"/>'),
             "a",

@@ -1,7 +1,9 @@
 """What the catalog asks for reaches the broker, at least once, also when the broker was away."""
 
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from celery import Celery
@@ -10,6 +12,7 @@ from sqlalchemy import select
 
 from moat import jobs
 from moat.errors import Unavailable
+from moat.records import DocumentState
 from moat.tables import Outbox
 from tests.fakes.workshop import Workshop
 
@@ -23,7 +26,7 @@ def test_a_due_task_goes_to_its_queue_and_leaves_the_outbox(shop: Workshop) -> N
     row = shop.indexing(shop.upload("lantern"))
     assert shop.parts.publisher.publish_due() == 1
     assert outbox(shop) == []
-    assert [shop.parts.publisher.waiting(queue) for queue in jobs.QUEUES] == [1, 0, 0]
+    assert [shop.parts.publisher.waiting(queue) for queue in jobs.QUEUES] == [1, 0, 0, 0]
     assert shop.indexing(row.document_id).published_at is not None
     assert shop.parts.publisher.publish_due() == 0
 
@@ -74,7 +77,7 @@ def test_a_broker_that_goes_away_half_way_keeps_what_was_not_sent(shop: Workshop
 def test_what_a_publisher_took_and_died_with_is_taken_by_the_next_one(shop: Workshop) -> None:
     shop.upload("lantern")
     other = jobs.Publisher(shop.database, shop.app)
-    assert len(other._take()) == 1
+    assert len(other._take_turns(jobs.INGEST, 5)) == 1
     assert shop.parts.publisher.publish_due() == 0  # the other may be sending it
     shop.pass_time(31)
     assert shop.parts.publisher.publish_due() == 1
@@ -86,3 +89,72 @@ def test_more_than_a_batch_is_published_in_one_go(shop: Workshop) -> None:
             jobs.enqueue(session, jobs.TIDY_DOCUMENT, uuid4(), queue=jobs.UPKEEP)
     assert shop.parts.publisher.publish_due() == 450
     assert outbox(shop) == []
+
+
+def queued(shop: Workshop, corpus: UUID, number: int, queue: str = jobs.INGEST) -> None:
+    """Put indexings of a corpus into the outbox, as uploads would."""
+    with shop.database.transaction() as session:
+        session.add_all(
+            Outbox(id=uuid4(), task=jobs.INGEST_DOCUMENT, queue=queue, corpus_id=corpus, arguments=[f"{corpus}/{n}"])
+            for n in range(number)
+        )
+
+
+def taken_in_turn(shop: Workshop, publisher: jobs.Publisher, number: int) -> list[str]:
+    return [row.arguments[0].split("/")[0] for row in publisher._take_turns(jobs.INGEST, number)]
+
+
+def test_ten_thousand_documents_of_one_corpus_do_not_hold_up_one_of_another(shop: Workshop) -> None:
+    large, small = uuid4(), uuid4()
+    queued(shop, large, 10_000)
+    queued(shop, small, 1)
+    first = taken_in_turn(shop, jobs.Publisher(shop.database, shop.app), 4)
+    assert first.count(str(small)) == 1
+    assert first.index(str(small)) < 2
+
+
+def test_corpora_take_turns(shop: Workshop) -> None:
+    corpora = [uuid4() for _ in range(3)]
+    for corpus in corpora:
+        queued(shop, corpus, 50)
+    first = Counter(taken_in_turn(shop, jobs.Publisher(shop.database, shop.app), 30))
+    assert set(first.values()) == {10}
+
+
+def test_the_broker_holds_a_window_of_each_queue_and_the_catalog_the_rest(shop: Workshop) -> None:
+    publisher = jobs.Publisher(shop.database, shop.app, window=8)
+    for number in range(20):
+        shop.upload(f"lantern {number}", f"{number}.txt")
+    assert publisher.publish_due() == 8
+    assert publisher.publish_due() == 0
+    assert publisher.refill() == 0  # it is full
+    assert (publisher.waiting(jobs.INGEST), len(outbox(shop))) == (8, 12)
+    assert take_from_broker(shop, 3) == 3
+    assert publisher.refill() == 0  # it is not half empty
+    assert take_from_broker(shop, 2) == 2
+    assert publisher.refill() == 5
+    assert publisher.waiting(jobs.INGEST) == 8
+
+
+def test_every_document_is_done_though_the_window_is_small(shop: Workshop) -> None:
+    shop.parts = replace(shop.parts, publisher=jobs.Publisher(shop.database, shop.app, window=2))
+    found = [shop.upload(f"lantern {number}", f"{number}.txt") for number in range(9)]
+    shop.parts.publisher.publish_due()
+    for _ in range(9):  # each one done makes room for the next
+        shop._do_waiting(jobs.INGEST)
+    assert {shop.document(document).state for document in found} == {DocumentState.READY}
+
+
+def test_what_a_broker_lost_comes_back_while_more_waits_in_the_catalog(shop: Workshop) -> None:
+    shop.parts = replace(shop.parts, publisher=jobs.Publisher(shop.database, shop.app, window=2))
+    found = [shop.upload(f"lantern {number}", f"{number}.txt") for number in range(6)]
+    shop.parts.publisher.publish_due()
+    assert shop.drain_broker() == 2
+    shop.settle()
+    assert {shop.document(document).state for document in found} == {DocumentState.READY}
+
+
+def take_from_broker(shop: Workshop, number: int) -> int:
+    with shop.app.connection_for_read() as connection:
+        taken = [connection.default_channel.basic_get(jobs.INGEST, no_ack=True) for _ in range(number)]
+    return sum(message is not None for message in taken)

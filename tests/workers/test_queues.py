@@ -1,4 +1,4 @@
-"""On a real Valkey, upkeep goes before uploads, and uploads before a reindex."""
+"""On a real Valkey, upkeep goes before uploads, uploads before a bulk load, and that before a reindex."""
 
 import subprocess
 import time
@@ -31,7 +31,7 @@ def broker_url() -> Iterator[str]:
 def test_messages_are_taken_by_the_worth_of_their_queues(broker_url: str, tmp_path: Path) -> None:
     app = jobs.celery_app(Settings(home=tmp_path, broker={"url": broker_url}))
     deadline = time.monotonic() + 20
-    for queue in [jobs.REINDEX, jobs.INGEST, jobs.UPKEEP] * 3:
+    for queue in [jobs.REINDEX, jobs.BULK, jobs.INGEST, jobs.UPKEEP] * 3:
         while True:
             try:
                 app.send_task(jobs.TIDY_DOCUMENT, args=[str(uuid4())], queue=queue, retry=False)
@@ -41,7 +41,7 @@ def test_messages_are_taken_by_the_worth_of_their_queues(broker_url: str, tmp_pa
                 time.sleep(0.05)
     taken: list[str] = []
     with app.connection_for_read() as connection:
-        names = [jobs.UPKEEP, jobs.INGEST, jobs.REINDEX]  # as the worker's composition root has them
+        names = [jobs.UPKEEP, jobs.INGEST, jobs.BULK, jobs.REINDEX]  # as the worker's composition root has them
         with app.amqp.TaskConsumer(connection, queues=[app.amqp.queues[name] for name in names]) as consumer:
             consumer.qos(prefetch_count=1)
 
@@ -50,6 +50,6 @@ def test_messages_are_taken_by_the_worth_of_their_queues(broker_url: str, tmp_pa
                 message.ack()  # type: ignore[attr-defined]
 
             consumer.callbacks = [take]
-            while len(taken) < 9:
+            while len(taken) < 12:
                 connection.drain_events(timeout=10)
-    assert taken == [jobs.UPKEEP] * 3 + [jobs.INGEST] * 3 + [jobs.REINDEX] * 3
+    assert taken == [jobs.UPKEEP] * 3 + [jobs.INGEST] * 3 + [jobs.BULK] * 3 + [jobs.REINDEX] * 3
