@@ -34,6 +34,7 @@ from moat.tables import (
 )
 from moat.vectors import point_id
 from workers.claims import Claim, enter, fenced, finish, requeue
+from workers.originals import drop_unmasked
 from workers.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Work:
     access: tuple[str, ...]
     collection: str
     pipeline: PipelineSettings
+    elements: str | None  # masked elements that stand in for an original that is gone
 
 
 def ingest_once(indexing_id: UUID, parts: Parts) -> None:
@@ -71,7 +73,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     embedder = parts.embedders.get(work.pipeline.embedder)
     prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
     _ensure_collection(claim, work, embedder, parts)
-    _note_parsed(claim, parsed, prepared.canonical, parts)
+    _note_parsed(claim, work, parsed, prepared.canonical, parts)
     chunked_at = time.monotonic()
     _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
@@ -79,7 +81,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared.chunks, timings, parts)
+    _conclude(claim, work, prepared, timings, parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
@@ -96,23 +98,40 @@ def _load(claim: Claim, parts: Parts) -> Work:
             tuple(sorted(access)),
             generation.collection,
             PipelineSettings.model_validate(generation.pipeline),
+            version.elements,
         )
 
 
 def _parsed(claim: Claim, work: Work, parts: Parts) -> ParsedDocument:
-    """Reuse what was parsed of the same bytes before, else parse and keep it."""
-    name = parsed_name(work.sha256, work.media_type, pipeline.PARSER_VERSION)
+    """Reuse what was parsed of the same bytes before, else parse, mask what the corpus wants masked, and keep it."""
+    name = _elements_name(work)
     try:
         return pipeline.load_parsed(parts.blobs.get(name))
     except NotFound:
-        with parts.blobs.local_file(original_name(work.sha256)) as path:
-            parsed = parts.sandbox.parse(path, work.media_type, work.filename)
+        parsed = pipeline.redact(_read(work, parts), work.pipeline.redaction)
         dumped = pipeline.dump_parsed(parsed)
         with parts.database.transaction() as session:
             # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
             fenced(session, claim)
-            parts.blobs.put(name, dumped)
+            # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
+            if work.elements is None or work.pipeline.redaction.mode == "mask":
+                parts.blobs.put(name, dumped)
         return parsed
+
+
+def _read(work: Work, parts: Parts) -> ParsedDocument:
+    """Parse the original, or take the masked elements that were kept in its place."""
+    try:
+        with parts.blobs.local_file(original_name(work.sha256)) as path:
+            return parts.sandbox.parse(path, work.media_type, work.filename)
+    except NotFound:
+        if work.elements is None:
+            raise
+        return pipeline.load_parsed(parts.blobs.get(work.elements))
+
+
+def _elements_name(work: Work) -> str:
+    return parsed_name(work.sha256, work.media_type, pipeline.stored_as(work.pipeline))
 
 
 def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
@@ -125,15 +144,20 @@ def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Part
         )
 
 
-def _note_parsed(claim: Claim, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
+def _note_parsed(claim: Claim, work: Work, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
     dumped = pipeline.dump_canonical(canonical)
+    masked = work.pipeline.redaction.mode == "mask"
     with parts.database.transaction() as session:
         row = fenced(session, claim)
         parts.blobs.put(text_name(claim.indexing_id), dumped)
         session.execute(
             update(Version)
             .where(Version.document_id == claim.document_id, Version.number == claim.version)
-            .values(title=canonical.title, pages=parsed.pages)
+            .values(
+                title=canonical.title,
+                pages=parsed.pages,
+                elements=_elements_name(work) if masked else work.elements,
+            )
         )
         enter(session, row, DocumentState.EMBEDDING)
 
@@ -152,8 +176,9 @@ def _write_vectors(
                 fenced(session, claim).progress = done / max(1, len(chunks))
 
 
-def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict[str, float], parts: Parts) -> None:
+def _conclude(claim: Claim, work: Work, made: pipeline.Prepared, timings: dict[str, float], parts: Parts) -> None:
     """Make the version serve in its generation, in one commit."""
+    chunks = made.chunks
     with parts.database.transaction() as session:
         row = fenced(session, claim)
         document = session.scalar(select(Document).where(Document.id == claim.document_id).with_for_update())
@@ -174,7 +199,7 @@ def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict
         if newer is None:
             session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
         row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
-        row.failures = 0
+        row.failures, row.report = 0, made.report
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)
         # A newer version that was quicker has tidied already: what this one wrote since would stay for ever.
@@ -182,6 +207,8 @@ def _conclude(claim: Claim, work: Work, chunks: tuple[Chunk, ...], timings: dict
         if overtaken or claim.version > 1 or claim.fence > 1 or work.access != _access(session, claim.document_id):
             mark_untidy(session, claim.document_id)
         _wake_reindex(session, claim.generation_id)
+        if work.pipeline.redaction.mode == "mask":
+            drop_unmasked(session, session.get_one(Version, (claim.document_id, claim.version)), parts)
 
 
 def _chunk_row(claim: Claim, chunk: Chunk) -> ChunkRow:

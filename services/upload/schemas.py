@@ -58,6 +58,9 @@ class DocumentShape(Shape):
     created_at: datetime
     updated_at: datetime
     timings: dict[str, float]
+    report: dict[str, Any] = Field(
+        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`."
+    )
 
 
 class DocumentPage(Shape):

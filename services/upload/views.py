@@ -113,4 +113,5 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         created_at=document.created_at,
         updated_at=document.updated_at,
         timings=indexing.timings if indexing else {},
+        report=(indexing.report or {}) if indexing else {},
     )
