@@ -37,9 +37,8 @@ def redact(parsed: ParsedDocument, settings: RedactionSettings) -> ParsedDocumen
         return parsed
     counts = Counter(dict(parsed.masked))
     elements = tuple(_redacted(element, settings, counts) for element in parsed.elements)
-    title, found = mask(parsed.title, settings)
-    counts.update(found)
-    warnings = tuple(mask(warning, settings)[0] for warning in parsed.warnings)
+    title = _masked(parsed.title, settings, counts)
+    warnings = tuple(_masked(warning, settings, counts) for warning in parsed.warnings)
     masked = tuple(sorted(counts.items()))
     return replace(parsed, elements=elements, title=title, warnings=warnings, masked=masked)
 
@@ -47,8 +46,12 @@ def redact(parsed: ParsedDocument, settings: RedactionSettings) -> ParsedDocumen
 def mask(text: str, settings: RedactionSettings) -> tuple[str, Counter[str]]:
     """Write `[type]` in the place of everything that the settings name."""
     counts: Counter[str] = Counter()
-    if settings.mode == "off" or not _WORTH_A_LOOK.search(text):
-        return text, counts
+    return (text if settings.mode == "off" else _masked(text, settings, counts)), counts
+
+
+def _masked(text: str, settings: RedactionSettings, counts: Counter[str]) -> str:
+    if not _WORTH_A_LOOK.search(text):
+        return text
     # An invisible character inside an address would hide it here, and cleaning would put it together again.
     text = compose(drop_invisible(text)[0])[0]
     parts, last = [], 0
@@ -56,19 +59,15 @@ def mask(text: str, settings: RedactionSettings) -> tuple[str, Counter[str]]:
         parts += [text[last:start], f"[{kind}]"]
         last = end
         counts[kind] += 1
-    return "".join((*parts, text[last:])), counts
+    return "".join((*parts, text[last:]))
 
 
 def find(text: str, types: Iterable[str]) -> list[tuple[int, int, str]]:
     """Give (start, end, type) in reading order, without overlaps."""
     wanted, found = set(types), []
     for kind, finder in _FINDERS.items():
-        if kind not in wanted:
-            continue
-        spans = list(finder(text))
-        if not spans:
-            continue
-        found += [(start, end, kind) for start, end in spans]
+        if kind in wanted:
+            found += [(start, end, kind) for start, end in finder(text)]
     taken: list[tuple[int, int, str]] = []
     for start, end, kind in found:
         if all(end <= s or start >= e for s, e, _ in taken):
@@ -77,13 +76,6 @@ def find(text: str, types: Iterable[str]) -> list[tuple[int, int, str]]:
 
 
 def _redacted(element: Element, settings: RedactionSettings, counts: Counter[str]) -> Element:
-    text, found = mask(element.text, settings)
-    counts.update(found)
-    if not element.rows:
-        return replace(element, text=text) if text != element.text else element
-    rows = []
-    for row in element.rows:
-        cells = [mask(cell, settings) for cell in row]
-        counts.update(sum((c for _, c in cells), Counter()))
-        rows.append(tuple(cell for cell, _ in cells))
-    return replace(element, text=text, rows=tuple(rows))
+    text = _masked(element.text, settings, counts)
+    rows = tuple(tuple(_masked(cell, settings, counts) for cell in row) for row in element.rows)
+    return element if text == element.text and rows == element.rows else replace(element, text=text, rows=rows)

@@ -77,6 +77,7 @@ class _Reader(HTMLParser):
         self._skip_depth = 0
         self._skip_mark = ""  # why; what is marked is kept apart, for the corpus to decide on
         self._skipped_text: list[str] = []
+        self._muted = ""  # a script or style inside of it
         self._sight = Sight()
         self._in_title = False
         self._grid: Grid | None = None  # of the outermost table that is open
@@ -88,6 +89,7 @@ class _Reader(HTMLParser):
             self.end_skipped()  # a paragraph needs no end tag
         if self._skipped:
             self._skipped_text.append(" ")
+            self._muted = self._muted or (tag if tag in _SKIPPED else "")
             self._skip_depth += tag == self._skipped
             return
         mark = self._sight.mark(tag, attrs)
@@ -117,6 +119,8 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._skipped:
+            if tag == self._muted:
+                self._muted = ""
             if tag == self._skipped:
                 self._skip_depth -= 1
                 if not self._skip_depth:
@@ -135,7 +139,7 @@ class _Reader(HTMLParser):
         if self._in_title:
             self.title = _SPACE.sub(" ", self.title + data).strip()
         elif self._skipped:
-            self._skipped_text.append(data)
+            self._skipped_text.append("" if self._muted else data)
         else:
             self._text.append(data if self._kind == "code" else data.replace("\n", " "))
 
@@ -146,7 +150,7 @@ class _Reader(HTMLParser):
             self._sight.read_styles(text)
         elif self._skip_mark and text.strip() and self._skipped not in _SKIPPED:
             self.elements.append(Element("text", _SPACE.sub(" ", text).strip(), mark=self._skip_mark))
-        self._skipped = self._skip_mark = ""
+        self._skipped = self._skip_mark = self._muted = ""
         self._skipped_text.clear()
 
     def end_block(self) -> None:

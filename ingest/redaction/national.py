@@ -15,6 +15,8 @@ _DE_TAX = re.compile(r"(?<!\w)[1-9]\d ?\d{3} ?\d{3} ?\d{3}(?!\w)")
 _FR_NIR = re.compile(r"(?<!\w)[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\w)")
 _ES_DNI = re.compile(r"(?<!\w)(?:\d{8}|[XYZ]\d{7})-?[A-Z](?!\w)")
 _IT_CODE = re.compile(r"(?<!\w)[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z](?!\w)")
+# All of them need one of these; most text has neither.
+_WORTH_A_LOOK = re.compile(r"\d[\d -]{5}|[A-Z]{6}\d\d[A-Z]\d\d[A-Z]")
 _NEAR = 60
 _SSN_WORDS = re.compile(r"\b(ssn|social security)", re.I)
 _NHS_WORDS = re.compile(r"\b(nhs|national health)", re.I)
@@ -23,6 +25,8 @@ _DE_WORDS = re.compile(r"(steuer|tax id|\bidnr|identifikationsnummer|\btin\b)", 
 
 def national_ids(text: str) -> Iterator[Span]:
     """Find ids of the US, the United Kingdom, Germany, France, Spain and Italy."""
+    if not _WORTH_A_LOOK.search(text):
+        return
     yield from (match.span() for match in _SSN.finditer(text))
     yield from (m.span() for m in _BARE_SSN.finditer(text) if _is_near(_SSN_WORDS, text, m.start()))
     yield from (match.span() for match in _NINO.finditer(text))

@@ -39,6 +39,8 @@ _PRIVATE = re.compile(
     r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.S,
 )
+# A token is a long run without blanks; a password in an address follows `://`.
+_WORTH_A_LOOK = re.compile(r"[\w./+=:-]{16}|://")
 _PLUGINS = {
     "aws": "AWSKeyDetector",
     "azure_storage_key": "AzureStorageKeyDetector",
@@ -102,9 +104,9 @@ def _is_valid(found: str) -> bool:
 def secrets(text: str) -> Iterator[Span]:
     """Find private keys, tokens of the services that detect-secrets knows, and passwords given by name."""
     yield from (match.span() for match in _PRIVATE.finditer(text))
-    for pattern in (*_known_tokens(), *_MORE):
+    for pattern in (*_known_tokens(), *_MORE) if _WORTH_A_LOOK.search(text) else ():
         for match in pattern.finditer(text):
-            yield match.span(1) if pattern.groups and match[1] else match.span()
+            yield match.span(1) if pattern.pattern.startswith("://") else match.span()  # the address itself stays
     for match in _NAMED.finditer(text):
         if _is_secret_like(match["secret"]):
             yield match.span("secret")
