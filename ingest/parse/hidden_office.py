@@ -78,9 +78,10 @@ def visible_excel(path: Path) -> tuple[io.BytesIO | None, list[Element]]:
     """Empty the cells of hidden sheets, rows and columns, so that all others keep their places."""
     if not _hides_cells(path):
         return None, []
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
-    book = openpyxl.load_workbook(path, data_only=True)
+    with path.open("rb") as file:  # by its name, openpyxl would judge it by a suffix that blobs have not
+        book = openpyxl.load_workbook(file, data_only=True)
     hidden = []
     for number, sheet in enumerate(book.worksheets, 1):
         rows, columns = _hidden_lines(sheet)

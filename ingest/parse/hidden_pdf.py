@@ -47,7 +47,7 @@ class PageSight:
         if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *(ctypes.byref(c) for c in color)):
             return False
         red, green, blue, alpha = (c.value for c in color)
-        return alpha == 0 or min(red, green, blue) >= _WHITE
+        return bool(alpha == 0 or min(red, green, blue) >= _WHITE)
 
     def _has_ground(self, x: float, y: float) -> bool:
         """Tell whether anything is drawn where the text stands; whatever it is may be dark."""
