@@ -14,7 +14,7 @@ __all__ = ["clean_elements"]
 
 Repair = Callable[[str], tuple[str, int]]
 
-# What a parser marked, and the rule that leaves it out.
+# What a parser marked, and the name of the rule that leaves it out.
 _MARKS = {
     "hidden": "hidden_text",
     "boilerplate": "boilerplate",
@@ -41,7 +41,13 @@ def clean_elements(parsed: ParsedDocument, settings: CleaningSettings) -> tuple[
 
 def _without_marked(elements: tuple[Element, ...], settings: CleaningSettings, counts: Counter[str]) -> list[Element]:
     """Leave out what is marked and not wanted, unless nothing at all would be left of what can be seen."""
-    dropped = {mark for mark, rule in _MARKS.items() if getattr(settings, rule)}
+    on = {
+        "hidden": settings.hidden_text,
+        "boilerplate": settings.boilerplate,
+        "quoted": settings.quoted_replies,
+        "signature": settings.signatures,
+    }
+    dropped = {mark for mark in on if on[mark]}
     kept = [element for element in elements if element.mark not in dropped]
     # A mail that only quotes, or a page that is all menu, is still what somebody put here to be found.
     if not any(element.kind not in ("title", "heading") for element in kept):
@@ -52,12 +58,12 @@ def _without_marked(elements: tuple[Element, ...], settings: CleaningSettings, c
 
 
 def _repairs(settings: CleaningSettings) -> dict[str, Repair]:
-    every: dict[str, Repair] = {
-        "mojibake": repair_mojibake,
-        "invisible": drop_invisible,
-        "unicode_forms": compose,
-    }
-    return {name: repair for name, repair in every.items() if getattr(settings, name)}
+    every: tuple[tuple[str, bool, Repair], ...] = (
+        ("mojibake", settings.mojibake, repair_mojibake),
+        ("invisible", settings.invisible, drop_invisible),
+        ("unicode_forms", settings.unicode_forms, compose),
+    )
+    return {name: repair for name, is_on, repair in every if is_on}
 
 
 def _repaired(element: Element, repairs: dict[str, Repair], counts: Counter[str]) -> Element:
