@@ -26,7 +26,8 @@ class PageSight:
         self._text_page = text_page
         self._box = page.get_cropbox()
         self._grounds: list[tuple[float, float, float, float]] | None = None
-        self._color = [ctypes.c_uint() for _ in range(4)]
+        self._color = tuple(ctypes.c_uint() for _ in range(4))
+        self._color_out = tuple(ctypes.byref(part) for part in self._color)
 
     def hides(self, index: int, left: float, top: float, height: float) -> str:
         """Give why the character at this index cannot be seen, or nothing."""
@@ -43,11 +44,10 @@ class PageSight:
         return ""
 
     def _is_white(self, index: int) -> bool:
-        color: Any = self._color
-        if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *(ctypes.byref(c) for c in color)):
+        if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *self._color_out):
             return False
-        red, green, blue, alpha = (c.value for c in color)
-        return bool(alpha == 0 or min(red, green, blue) >= _WHITE)
+        red, green, blue, alpha = self._color
+        return alpha.value == 0 or (red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
 
     def _has_ground(self, x: float, y: float) -> bool:
         """Tell whether anything is drawn where the text stands; whatever it is may be dark."""
