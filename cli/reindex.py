@@ -53,7 +53,7 @@ def reindex(
 
 def _plan(corpus: str, plan: JsonObject) -> str:
     minutes = "an unknown time" if plan["minutes"] is None else f"about {plan['minutes']} minutes"
-    pipeline = ", ".join(f"{name} {value}" for name, value in plan["pipeline"].items())
+    pipeline = ", ".join(f"{name} {value}" for name, value in plan["pipeline"].items() if not isinstance(value, dict))
     return (
         f"Reindexing {corpus} takes {counted(plan['documents'], 'document')}, {plan['tokens']:,} tokens, "
         f"{dollars(plan['cost_usd'])} and {minutes} ({pipeline})."

@@ -1,19 +1,13 @@
 """Elements to the one canonical text that every span points into."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from moat.records import CanonicalText, Element, ElementKind, PageSpan, ParsedDocument
 
-# Invisible characters: they break searching and quoting, and hide instructions from a reader's eyes. Line and
-# paragraph separators become line feeds before this; joiners stay where scripts need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\ud800-\udfff"
-    "\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e0fff]"
-    "|(?<=[\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\x7f]|$)"
-)
+# Controls, halves of surrogate pairs and what Unicode will never assign: databases and tokenizers choke on them.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe\U0001ffff]")
 _LINE_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[^\S\n]+")
 _TRAILING = re.compile(r"[^\S\n]+$", re.M)
@@ -99,7 +93,7 @@ class _Writer:
 
 
 def _clean(text: str, keep_indents: bool = False) -> str:
-    text = _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", unicodedata.normalize("NFC", text)))
+    text = _UNSAFE.sub("", _LINE_BREAKS.sub("\n", text))
     if keep_indents:
         return _TRAILING.sub("", text.replace("\t", "    ")).strip("\n")
     text = "\n".join(line.strip() for line in _BLANKS.sub(" ", text).split("\n"))

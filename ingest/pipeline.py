@@ -2,10 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from ingest.chunk import chunk
 from ingest.clean import to_canonical
+from ingest.cleaning import clean_elements
 from ingest.embed import embed
+from ingest.redact import mask, redact
 from ingest.wire import dump_canonical, dump_parsed, load_canonical, load_parsed
 from moat.embedder import Embedder
 from moat.errors import ParsingFailed
@@ -23,12 +26,16 @@ __all__ = [
     "load_canonical",
     "load_parsed",
     "prepare",
+    "redact",
+    "stored_as",
 ]
 
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
 VERSION = 2
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
 PARSER_VERSION = "2"
+# Raise it when redaction finds other things: masked elements are then made again where the original is kept.
+REDACTION_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +44,36 @@ class Prepared:
 
     canonical: CanonicalText
     chunks: tuple[Chunk, ...]
+    report: dict[str, Any]  # JSON: how often each rule did something, and what the parser warns of
 
 
 def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embedder: Embedder) -> Prepared:
-    """Clean and chunk; raises `ParsingFailed` when nothing is left to index."""
-    canonical, blocks = to_canonical(parsed, name)
+    """Clean, mask and chunk; raises `ParsingFailed` when nothing is left to index."""
+    cleaned, counts = clean_elements(parsed, settings.cleaning)
+    masked = redact(cleaned, settings.redaction)  # again: a word joined at a line's end may have become an address
+    shown_name, in_name = mask(name, settings.redaction)
+    canonical, blocks = to_canonical(masked, shown_name)
+    report = {
+        "cleaning": dict(sorted(counts.items())),
+        "redactions": dict(masked.masked),
+        "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name)],
+    }
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
     if not chunks:
         raise ParsingFailed(f"No readable text was found in {name!r}.", "Check the document and send it again.")
-    return Prepared(canonical, chunks)
+    return Prepared(canonical, chunks, report)
+
+
+def stored_as(settings: PipelineSettings) -> str:
+    """Name the form in which parsed elements are stored: by the parser's version and by what was masked in them."""
+    if settings.redaction.mode == "off":
+        return PARSER_VERSION
+    types = ",".join(sorted(settings.redaction.types))
+    return f"{PARSER_VERSION}-{hashlib.sha256(f'{REDACTION_VERSION}:{types}'.encode()).hexdigest()[:12]}"
+
+
+def _name_warning(kind: str) -> str:
+    return f"The file's name seems to hold personal data ({kind}): names and keys are not masked."
 
 
 def fingerprint(settings: PipelineSettings) -> str:

@@ -14,7 +14,8 @@ def dump_parsed(parsed: ParsedDocument) -> bytes:
             "pages": parsed.pages,
             "warnings": parsed.warnings,
             "members": parsed.members,
-            "elements": [[e.kind, e.text, e.page, e.level, e.rows] for e in parsed.elements],
+            "masked": parsed.masked,
+            "elements": [[e.kind, e.text, e.page, e.level, e.rows, e.mark] for e in parsed.elements],
         }
     )
 
@@ -24,13 +25,14 @@ def load_parsed(data: bytes) -> ParsedDocument:
     found = json.loads(data)
     return ParsedDocument(
         elements=tuple(
-            Element(kind, text, page, level, tuple(tuple(row) for row in rows))
-            for kind, text, page, level, rows in found["elements"]
+            Element(kind, text, page, level, tuple(tuple(row) for row in rows), mark)
+            for kind, text, page, level, rows, mark in found["elements"]
         ),
         title=found["title"],
         pages=found["pages"],
         warnings=tuple(found["warnings"]),
         members=found.get("members", 0),
+        masked=tuple((kind, count) for kind, count in found["masked"]),
     )
 
 

@@ -61,6 +61,7 @@ class Element:
     page: int | None = None
     level: int = 0  # of a heading, 1 is the highest
     rows: tuple[tuple[str, ...], ...] = ()  # of a table; the first row is its header
+    mark: str = ""  # what a cleaning rule may drop: hidden, boilerplate, quoted, signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class ParsedDocument:
     pages: int | None = None
     warnings: tuple[str, ...] = ()
     members: int = 0  # files inside it that become documents of their own
+    masked: tuple[tuple[str, int], ...] = ()  # how many of each type redaction has masked
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ class Version(Table):
     media_type: Mapped[str]
     title: Mapped[str] = mapped_column(default="")
     pages: Mapped[int | None]
+    elements: Mapped[str | None]  # blob of the masked elements, which stand in for an original that is not kept
     access: Mapped[list[str] | None]  # who may read once this version serves; None leaves it as it was
     unpacked_at: Mapped[datetime | None]  # when its members had become documents
     warnings: Mapped[list[str] | None]
@@ -178,6 +179,7 @@ class Indexing(Table):
     error: Mapped[str | None]
     hint: Mapped[str | None]
     timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    report: Mapped[dict[str, Any] | None]  # what cleaning and redaction did, and what the parser warns of
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
     __table_args__ = (

@@ -33,6 +33,7 @@ from workers.endings import concluded, wake_reindex
 from workers.kept_vectors import KeptVectors
 from workers.likeness import note_likeness
 from workers.members import accept_members
+from workers.originals import drop_unmasked
 from workers.parts import Parts
 
 PROGRESS_EVERY_S = 1.0
@@ -51,6 +52,7 @@ class Work:
     collection: str
     pipeline: PipelineSettings
     fingerprint: str
+    elements: str | None  # masked elements that stand in for an original that is gone
 
 
 def ingest_once(indexing_id: UUID, parts: Parts) -> None:
@@ -70,7 +72,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     embedder = parts.embedders.get(work.pipeline.embedder)
     prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
     _ensure_collection(claim, work, embedder, parts)
-    _note_parsed(claim, parsed, prepared.canonical, parts)
+    _note_parsed(claim, work, parsed, prepared.canonical, parts)
     accept_members(claim, parsed.members, parts)
     chunked_at = time.monotonic()
     kept = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
@@ -97,23 +99,40 @@ def _load(claim: Claim, parts: Parts) -> Work:
             generation.collection,
             PipelineSettings.model_validate(generation.pipeline),
             generation.fingerprint,
+            version.elements,
         )
 
 
 def _parsed(claim: Claim, work: Work, parts: Parts) -> ParsedDocument:
-    """Reuse what was parsed of the same bytes before, else parse and keep it."""
-    name = parsed_name(work.sha256, work.media_type, pipeline.PARSER_VERSION)
+    """Reuse what was parsed of the same bytes before, else parse, mask what the corpus wants masked, and keep it."""
+    name = _elements_name(work)
     try:
         return pipeline.load_parsed(parts.blobs.get(name))
     except NotFound:
-        with parts.blobs.local_file(original_name(work.sha256)) as path:
-            parsed = parts.sandbox.parse(path, work.media_type, work.filename)
+        parsed = pipeline.redact(_read(work, parts), work.pipeline.redaction)
         dumped = pipeline.dump_parsed(parsed)
         with parts.database.transaction() as session:
             # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
             fenced(session, claim)
-            parts.blobs.put(name, dumped)
+            # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
+            if work.elements is None or work.pipeline.redaction.mode == "mask":
+                parts.blobs.put(name, dumped)
         return parsed
+
+
+def _read(work: Work, parts: Parts) -> ParsedDocument:
+    """Parse the original, or take the masked elements that were kept in its place."""
+    try:
+        with parts.blobs.local_file(original_name(work.sha256)) as path:
+            return parts.sandbox.parse(path, work.media_type, work.filename)
+    except NotFound:
+        if work.elements is None:
+            raise
+        return pipeline.load_parsed(parts.blobs.get(work.elements))
+
+
+def _elements_name(work: Work) -> str:
+    return parsed_name(work.sha256, work.media_type, pipeline.stored_as(work.pipeline))
 
 
 def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
@@ -126,15 +145,20 @@ def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Part
         )
 
 
-def _note_parsed(claim: Claim, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
+def _note_parsed(claim: Claim, work: Work, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
     dumped = pipeline.dump_canonical(canonical)
+    masked = work.pipeline.redaction.mode == "mask"
     with parts.database.transaction() as session:
         row = fenced(session, claim)
         parts.blobs.put(text_name(claim.indexing_id), dumped)
         session.execute(
             update(Version)
             .where(Version.document_id == claim.document_id, Version.number == claim.version)
-            .values(title=canonical.title, pages=parsed.pages)
+            .values(
+                title=canonical.title,
+                pages=parsed.pages,
+                elements=_elements_name(work) if masked else work.elements,
+            )
         )
         enter(session, row, DocumentState.EMBEDDING)
 
@@ -189,7 +213,7 @@ def _conclude(
         if newer is None:
             session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
         row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
-        row.failures = 0
+        row.failures, row.report = 0, prepared.report
         note_likeness(session, document, claim.version, alike)
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)
@@ -198,6 +222,8 @@ def _conclude(
         if overtaken or claim.version > 1 or claim.fence > 1 or work.access != _access(session, claim.document_id):
             mark_untidy(session, claim.document_id)
         wake_reindex(session, claim.generation_id)
+        if work.pipeline.redaction.mode == "mask":
+            drop_unmasked(session, session.get_one(Version, (claim.document_id, claim.version)), parts)
 
 
 def _chunk_row(claim: Claim, chunk: Chunk) -> ChunkRow:

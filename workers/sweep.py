@@ -29,6 +29,7 @@ from moat.tables import (
 from workers.claims import requeue
 from workers.forget import forget_document
 from workers.kept_vectors import unneeded_packs
+from workers.originals import drop_unmasked_of_corpus
 from workers.parts import Parts
 from workers.reindex import advance_reindex
 from workers.tidy import tidy_document
@@ -150,10 +151,10 @@ def _drop_generations(parts: Parts) -> None:
             )
         ).all()
     for generation in old:
-        _drop(generation.id, generation.collection, parts)
+        _drop(generation.id, generation.collection, generation.corpus_id, parts)
 
 
-def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
+def _drop(generation_id: UUID, collection: str, corpus_id: UUID, parts: Parts) -> None:
     # Fences first: a writer that still holds a claim must find it lost before its collection is gone.
     # The rows that name what is stored go last, so that a crash or a store that is away leaves nothing unnamed.
     with parts.database.transaction() as session:
@@ -171,6 +172,7 @@ def _drop(generation_id: UUID, collection: str, parts: Parts) -> None:
     parts.vectors.drop(collection)
     for name in made:
         parts.blobs.delete(name)
+    drop_unmasked_of_corpus(corpus_id, parts)
     with parts.database.transaction() as session:
         session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))
         session.execute(delete(ChunkRow).where(ChunkRow.generation_id == generation_id))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ingest.parse.decode import decode
 from ingest.parse.grid import Grid
+from ingest.parse.hidden_html import Sight
 from moat.records import Element, ElementKind, ParsedDocument
 
-_SKIPPED = {"script", "style", "noscript", "template", "svg", "nav", "iframe", "object", "select", "footer"}
+_SKIPPED = {"script", "style", "noscript", "template", "svg", "iframe", "object", "select"}
 _BLOCKS = {
     *(
         "address",
@@ -43,13 +44,12 @@ _BLOCKS = {
 }
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _VOID = {"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "track", "wbr"}
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?([\w-]{2,30})", re.I)
 _SPACE = re.compile(r"\s+")
 
 
 def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
-    """Read headings, paragraphs, list items, tables and code; scripts, menus and hidden parts are left out."""
+    """Read headings, paragraphs, list items, tables and code; scripts are left out, menus and hidden parts marked."""
     data = path.read_bytes()
     declared = _CHARSET.search(data[:4096])
     return read(decode(data, declared[1].decode("ascii") if declared else ""))
@@ -60,6 +60,7 @@ def read(markup: str) -> ParsedDocument:
     reader = _Reader()
     reader.feed(markup)
     reader.close()
+    reader.end_skipped()
     reader.end_block()
     return ParsedDocument(tuple(reader.elements), reader.title)
 
@@ -74,6 +75,10 @@ class _Reader(HTMLParser):
         self._level = 0
         self._skipped = ""  # the tag being skipped, and how deep in tags of its name
         self._skip_depth = 0
+        self._skip_mark = ""  # why; what is marked is kept apart, for the corpus to decide on
+        self._skipped_text: list[str] = []
+        self._muted = ""  # a script or style inside of it
+        self._sight = Sight()
         self._in_title = False
         self._grid: Grid | None = None  # of the outermost table that is open
         self._table_depth = 0
@@ -81,12 +86,15 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._skipped == "p" and tag in _BLOCKS:
-            self._skipped = ""  # a paragraph needs no end tag
+            self.end_skipped()  # a paragraph needs no end tag
         if self._skipped:
+            self._skipped_text.append(" ")
+            self._muted = self._muted or (tag if tag in _SKIPPED else "")
             self._skip_depth += tag == self._skipped
             return
-        if tag not in _VOID and (tag in _SKIPPED or _is_hidden(attrs)):
-            self._skipped, self._skip_depth = tag, 1
+        mark = self._sight.mark(tag, attrs)
+        if tag not in _VOID and (tag in _SKIPPED or mark):
+            self._skipped, self._skip_depth, self._skip_mark = tag, 1, mark
         elif tag == "title":
             self._in_title = not self.title
         elif tag == "br":
@@ -111,9 +119,12 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if self._skipped:
+            if tag == self._muted:
+                self._muted = ""
             if tag == self._skipped:
                 self._skip_depth -= 1
-                self._skipped = self._skipped if self._skip_depth else ""
+                if not self._skip_depth:
+                    self.end_skipped()
         elif tag == "title":
             self._in_title = False
         elif self._grid is not None:
@@ -127,8 +138,20 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title = _SPACE.sub(" ", self.title + data).strip()
-        elif not self._skipped:
+        elif self._skipped:
+            self._skipped_text.append("" if self._muted else data)
+        else:
             self._text.append(data if self._kind == "code" else data.replace("\n", " "))
+
+    def end_skipped(self) -> None:
+        """Keep a marked part as an element of its own, and what a style sheet says of the others."""
+        text = "".join(self._skipped_text)
+        if self._skipped == "style":
+            self._sight.read_styles(text)
+        elif self._skip_mark and text.strip() and self._skipped not in _SKIPPED:
+            self.elements.append(Element("text", _SPACE.sub(" ", text).strip(), mark=self._skip_mark))
+        self._skipped = self._skip_mark = self._muted = ""
+        self._skipped_text.clear()
 
     def end_block(self) -> None:
         """Give what was gathered since the last block as an element."""
@@ -187,12 +210,6 @@ class _Reader(HTMLParser):
 
 def _span(value: str | None) -> int:
     return int(value) if value and value.isascii() and value.isdigit() and len(value) < 6 else 1
-
-
-def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
-    return any(
-        name == "hidden" or (name == "style" and value is not None and _HIDDEN.search(value)) for name, value in attrs
-    )
 
 
 def _lines(text: str) -> str:

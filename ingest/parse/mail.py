@@ -8,6 +8,7 @@ from email.message import Message
 from pathlib import Path
 
 from ingest.parse.decode import decode, paragraphs
+from ingest.parse.replies import parts
 from moat.records import Element, ParsedDocument
 
 _SHOWN = ("From", "To", "Cc", "Date")
@@ -51,16 +52,17 @@ def is_attachment(part: Message) -> bool:
 
 def _body(message: Message) -> Iterator[Element]:
     """Give each text part, skipping the HTML twin of a plain part."""
-    parts = [part for part in message.walk() if not part.is_multipart() and not is_attachment(part)]
-    plain = [part for part in parts if part.get_content_type() != "text/html"]
+    inline = [part for part in message.walk() if not part.is_multipart() and not is_attachment(part)]
+    plain = [part for part in inline if part.get_content_type() != "text/html"]
     texts = [(part, text) for part in plain if (text := _text(part)).strip()]
     if texts:
         for _, text in texts:
-            yield from (Element("text", block) for block in paragraphs(text))
+            for mark, part_text in parts(text):
+                yield from (Element("text", block, mark=mark) for block in paragraphs(part_text))
         return
     from ingest.parse.html import read
 
-    for part in parts:
+    for part in inline:
         yield from read(_text(part)).elements
 
 

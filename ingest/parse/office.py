@@ -1,11 +1,13 @@
 """Word, PowerPoint and Excel through unstructured; its only owner."""
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ingest.parse import light_nlp
+from ingest.parse.hidden_office import visible_excel, visible_word
 from ingest.parse.html import read
 from ingest.parse.word import flattened
 from moat.errors import ParsingFailed
@@ -23,14 +25,27 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
     kind = media_type.rsplit(".", 2)[-2]
     try:
         # No language detection: it costs more than the parsing and nothing here asks for it.
-        copy = flattened(path) if kind == "wordprocessingml" else None
+        copy, hidden = _visible(path, kind)
         source = {"file": copy} if copy else {"filename": str(path)}
         found = _PARTITIONERS[kind]()(**source, languages=[""])
     except UnprocessableEntityError as error:
         raise ParsingFailed(f"{name!r} cannot be read: {error}", "Save it again with its program.") from error
-    elements = tuple(_SHAPES[kind](found))
+    elements = (*_SHAPES[kind](found), *hidden)
     pages = max((element.page or 0 for element in elements), default=0) or None
     return ParsedDocument(elements, _title(path), pages)
+
+
+def _visible(path: Path, kind: str) -> tuple[io.BytesIO | None, list[Element]]:
+    """Give a copy without what is hidden, and with all the rest in the flow, where the file itself will not do."""
+    if kind == "spreadsheetml":
+        return visible_excel(path)
+    if kind != "wordprocessingml":
+        return None, []
+    flat = flattened(path)
+    copy, hidden = visible_word(flat or path)
+    if copy is None and flat is not None:
+        flat.seek(0)
+    return copy or flat, hidden
 
 
 def _word() -> Callable[..., list[Any]]:

@@ -4,13 +4,14 @@ import ctypes
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ingest.parse.hidden_pdf import PageSight
 from moat.errors import ParsingFailed
 from moat.records import Element, ParsedDocument
 
@@ -30,6 +31,7 @@ class _Line:
     left: float
     top: float
     height: float
+    hidden: str = ""  # why a reader does not see it
 
 
 def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
@@ -43,13 +45,19 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
     if not pages:
         raise ParsingFailed(f"{name!r} has no pages.", "Export the PDF again, and send the new file.")
     warnings = tuple(f"Page {i} could not be read." for i, page in enumerate(pages, 1) if page is None)
-    lines = _without_running_lines([page or [] for page in pages])
+    lines = _without_running_lines([[line for line in page or [] if not line.hidden] for page in pages])
+    hidden = [
+        Element("text", line.text, number, mark="hidden")
+        for number, page in enumerate(pages, 1)
+        for line in page or []
+        if line.hidden
+    ]
     if not any(lines):
         raise ParsingFailed(
             f"{name!r} has {len(pages)} page(s) but no text: it seems to be scanned.",
             "Reading pictures of text (OCR) is not available yet; send a PDF with text.",
         )
-    elements = tuple(_elements(lines))
+    elements = (*_elements(lines), *hidden)
     return ParsedDocument(elements, "" if _JUNK_TITLE.match(title) else title, len(pages), warnings)
 
 
@@ -76,7 +84,7 @@ def _page_lines(document: pdfium.PdfDocument, index: int) -> list[_Line] | None:
     try:
         text_page = page.get_textpage()
         try:
-            return list(_lines(text_page))
+            return _judged(list(_lines(text_page, PageSight(page, text_page))))
         finally:
             text_page.close()
     except pdfium.PdfiumError:
@@ -85,7 +93,15 @@ def _page_lines(document: pdfium.PdfDocument, index: int) -> list[_Line] | None:
         page.close()
 
 
-def _lines(text_page: pdfium.PdfTextPage) -> Iterator[_Line]:
+def _judged(lines: list[_Line]) -> list[_Line]:
+    """Let invisible text be seen where it is most of the page: the layer that text recognition lays over a scan."""
+    invisible = sum(len(line.text) for line in lines if line.hidden == "invisible")
+    if 2 * invisible < sum(len(line.text) for line in lines):
+        return lines
+    return [replace(line, hidden="") if line.hidden == "invisible" else line for line in lines]
+
+
+def _lines(text_page: pdfium.PdfTextPage, sight: PageSight) -> Iterator[_Line]:
     count = text_page.count_chars()
     if count <= 0:
         return
@@ -98,8 +114,9 @@ def _lines(text_page: pdfium.PdfTextPage) -> Iterator[_Line]:
             # A line's first visible character may be a bullet of another size, so a later one gives the height.
             skipped = len(raw) - len(raw.lstrip())
             left, _, _ = _place(text_page, at + skipped, box)
-            _, top, height = _place(text_page, at + skipped + min(len(stripped) - 1, 3), box)
-            yield _Line(stripped, left, top, height)
+            later = at + skipped + min(len(stripped) - 1, 3)
+            _, top, height = _place(text_page, later, box)
+            yield _Line(stripped, left, top, height, sight.hides(later, left, top, height))
         at += len(raw.encode("utf-16-le", "replace")) // 2 + 2
 
 

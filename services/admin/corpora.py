@@ -91,9 +91,11 @@ def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
 
 def chosen_pipeline(body: PipelineBody, start: PipelineSettings) -> PipelineSettings:
     """Apply what a body asks to a pipeline, refusing an embedder that is not here."""
-    pipeline = PipelineSettings.model_validate(
-        start.model_dump() | body.model_dump(include={"embedder", "chunk_tokens"}, exclude_none=True)
-    )
+    asked = body.model_dump(include=set(PipelineSettings.model_fields), exclude_none=True, exclude_unset=True)
+    chosen = start.model_dump()
+    for name, value in asked.items():
+        chosen[name] = chosen[name] | value if isinstance(value, dict) else value  # a section changes by its fields
+    pipeline = PipelineSettings.model_validate(chosen)
     check_name(pipeline.embedder)
     return pipeline
 

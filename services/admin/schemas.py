@@ -1,11 +1,12 @@
 """The shapes of what admins look after."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
+from moat.settings import CleaningSettings, RedactionSettings
 from services.schemas import Body, Moment, Shape
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
@@ -14,12 +15,14 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 class PipelineBody(Body):
     embedder: str | None = Field(None, min_length=1, max_length=1000)
     chunk_tokens: int | None = Field(None, ge=32, le=8192)
+    cleaning: CleaningSettings | None = Field(None, description="Rules to switch off or on; the others stay.")
+    redaction: RedactionSettings | None = Field(None, description="What to mask; what is not named stays.")
 
 
 class CorpusBody(Body):
     name: str = Field(pattern=NAME)
     access: list[str] = Field([], max_length=200, description="Groups that may read; none means admins only.")
-    pipeline: PipelineBody = PipelineBody(embedder=None, chunk_tokens=None)
+    pipeline: PipelineBody = PipelineBody()
 
 
 class CorpusPatch(Body):
@@ -31,7 +34,7 @@ class CorpusShape(Shape):
     id: UUID
     name: str
     access: list[str]
-    pipeline: dict[str, str | int]
+    pipeline: dict[str, Any]
     documents: int
     chunks: int
     counts: dict[str, int]
@@ -115,7 +118,7 @@ class PlanShape(Shape):
     tokens: int
     cost_usd: str
     minutes: float | None = Field(description="From what indexing took here before; null when nothing was timed yet.")
-    pipeline: dict[str, str | int]
+    pipeline: dict[str, Any]
 
 
 class JobShape(Shape):

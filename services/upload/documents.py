@@ -103,14 +103,22 @@ def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileRespo
     with parts.database.reading() as session:
         document = find_document(session, reader, document_id)
         version = session.get_one(Version, (document.id, document.version))
-    with parts.blobs.local_file(original_name(version.sha256)) as path:
-        return FileResponse(
-            path,
-            media_type=version.media_type,
-            filename=document.name,
-            # An uploaded page must never run as if it were ours.
-            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"},
-        )
+    try:
+        with parts.blobs.local_file(original_name(version.sha256)) as path:
+            return FileResponse(
+                path,
+                media_type=version.media_type,
+                filename=document.name,
+                # An uploaded page must never run as if it were ours.
+                headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"},
+            )
+    except NotFound as error:
+        if version.elements is None:
+            raise
+        raise NotFound(
+            f"The original of {document.name!r} is not kept: its corpus masks personal data.",
+            f"Read its masked text at /v1/documents/{document_id}/text.",
+        ) from error
 
 
 @router.get("/documents/{document_id}/text")

@@ -60,6 +60,9 @@ class DocumentShape(Shape):
     updated_at: datetime
     timings: dict[str, float]
     warnings: list[str] = Field(description="What of the file did not become documents, for archives and mail.")
+    report: dict[str, Any] = Field(
+        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`."
+    )
 
 
 class DocumentPage(Shape):

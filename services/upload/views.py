@@ -118,4 +118,5 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         updated_at=document.updated_at,
         timings=indexing.timings if indexing else {},
         warnings=version.warnings or [],
+        report=(indexing.report or {}) if indexing else {},
     )

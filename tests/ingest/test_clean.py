@@ -7,11 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.clean import to_canonical
+from ingest.cleaning import clean_elements
 from moat.records import Element, PageSpan, ParsedDocument
+from moat.settings import CleaningSettings
 
 
 def canonical(*elements, title="", name="file.txt"):
-    return to_canonical(ParsedDocument(elements, title), name)
+    cleaned, _ = clean_elements(ParsedDocument(elements, title), CleaningSettings())
+    return to_canonical(cleaned, name)
 
 
 def test_invisible_characters_and_odd_spaces_go():

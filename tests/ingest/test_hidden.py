@@ -1,0 +1,187 @@
+"""What a document holds but does not show is marked by its parser, and what only looks like it is not."""
+
+import io
+
+import docx
+import openpyxl
+import pytest
+from docx.enum.text import WD_COLOR_INDEX
+from docx.shared import Pt, RGBColor
+from reportlab.lib.colors import Color, black, white
+from reportlab.pdfgen.canvas import Canvas
+
+from ingest.parse import parse
+
+OFFICE = "application/vnd.openxmlformats-officedocument."
+WORD, EXCEL = f"{OFFICE}wordprocessingml.document", f"{OFFICE}spreadsheetml.sheet"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Parse bytes; gives the texts that are seen, and those that are hidden."""
+
+    def read_it(data, media_type):
+        path = tmp_path / "file"
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        parsed = parse(path, media_type, "file")
+        seen, hidden = [], []
+        for element in parsed.elements:
+            cells = [cell for row in element.rows for cell in row if cell]
+            (seen if not element.mark else hidden).extend([element.text] if element.text else cells)
+        return seen, hidden
+
+    return read_it
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "display:none",
+        "visibility: hidden",
+        "font-size:0",
+        "font-size: 1px",
+        "opacity:0",
+        "position:absolute; left:-9999px",
+        "color:#fff",
+        "color: white; background: #FFFFFF",
+    ],
+)
+def test_html_hides_by_style(read, style):
+    assert read(f'<p>Seen</p><p style="{style}">unseen <b>words</b></p><p>too</p>', "text/html") == (
+        ["Seen", "too"],
+        ["unseen words"],
+    )
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<div style="background:#123"><p style="color:white">Seen</p></div>',
+        '<table bgcolor="black"><tr><td><span style="color:#fff">Seen</span></td></tr></table>',
+        '<p style="font-size:1.2em">Seen</p>',
+        '<p style="font-size:1em">Seen</p>',
+        '<p style="opacity:0.5">Seen</p>',
+        '<p aria-hidden="true">Seen</p>',
+        "<style>@media print {.menu {display:none}}</style><p class='menu'>Seen</p>",
+    ],
+)
+def test_html_that_only_looks_hidden_is_seen(read, page):
+    assert read(page, "text/html") == (["Seen"], [])
+
+
+def test_a_pages_own_style_sheet_hides(read):
+    page = "<style>.a, .trap {display:none}</style><p>Seen</p><p class='x trap'>unseen</p>"
+    assert read(page, "text/html") == (["Seen"], ["unseen"])
+
+
+def test_menus_and_cookie_notices_are_told_from_content(read):
+    page = """<nav><ul><li>Home<script>x()</script></ul></nav><div role="navigation">Up</div>
+    <div id="cookie-banner"><p>We use cookies</p></div><main class="cookie-recipes"><p>Bake the cookies.</p></main>
+    <header><h1>Recipes</h1></header><aside>A tip</aside><footer>Imprint</footer>"""
+    seen, marked = read(page, "text/html")
+    assert seen == ["Bake the cookies.", "Recipes", "A tip"]
+    assert marked == ["Home", "Up", "We use cookies", "Imprint"]
+
+
+def word(*runs):
+    document = docx.Document()
+    for text, change in runs:
+        change(document.add_paragraph().add_run(text))
+    return saved(document)
+
+
+def saved(document):
+    buffer = io.BytesIO()
+    document.save(buffer)
+    return buffer.getvalue()
+
+
+def look(**font):
+    def change(run):
+        for name, value in font.items():
+            if name == "rgb":
+                run.font.color.rgb = value
+            else:
+                setattr(run.font, name, value)
+
+    return change
+
+
+def test_word_hides_by_font(read):
+    white_ink = RGBColor(255, 255, 255)
+    data = word(
+        ("Seen by everyone who reads it.", look()),
+        ("vanished", look(hidden=True)),
+        ("white", look(rgb=white_ink)),
+        ("dot", look(size=Pt(1))),
+        ("White on a dark marker is seen.", look(rgb=white_ink, highlight_color=WD_COLOR_INDEX.BLACK)),
+        ("Not hidden after all, as it says.", look(hidden=False)),
+    )
+    seen, hidden = read(data, WORD)
+    assert len(seen) == 3
+    assert hidden == ["vanished", "white", "dot"]
+
+
+def test_excel_hides_sheets_rows_and_columns_and_the_rest_keeps_its_place(read):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (("Plan", "Cost", "Price"), ("Team", 3, 12), ("Secret", 1, 2), ("Firm", 5, 20)):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    notes = book.create_sheet("notes")
+    notes["A1"] = "do not tell"
+    notes.sheet_state = "hidden"
+    seen, hidden = read(saved(book), EXCEL)
+    text = " ".join(seen)
+    assert "Team" in text
+    assert "20" in text
+    assert not any(word in text for word in ("Cost", "Secret", "tell"))
+    assert hidden == ["Cost", "3", "Secret | 1 | 2", "5", "do not tell"]
+
+
+def pdf(draw):
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(595, 842))
+    draw(canvas)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def line(canvas, y, text, ink=black, mode=0, size=12, x=60):
+    canvas.saveState()  # a mode and an ink outlive their text otherwise
+    writing = canvas.beginText(x, y)
+    writing.setFont("Helvetica", size)
+    writing.setFillColor(ink)
+    writing.setTextRenderMode(mode)
+    writing.textOut(text)
+    canvas.drawText(writing)
+    canvas.restoreState()
+
+
+def test_pdf_hides_by_mode_ink_place_and_size(read):
+    def draw(canvas):
+        for y in range(700, 760, 20):
+            line(canvas, y, f"What everybody can read on line {y}.")
+        line(canvas, 600, "invisible words", mode=3)
+        line(canvas, 560, "white words", ink=white)
+        line(canvas, 520, "transparent words", ink=Color(0, 0, 0, alpha=0))
+        line(canvas, 480, "tiny words", size=0.5)
+        canvas.setFillColor(black)
+        canvas.rect(50, 390, 300, 40, fill=1)
+        line(canvas, 400, "White on black is seen.", ink=white)
+
+    seen, hidden = read(pdf(draw), "application/pdf")
+    assert "White on black is seen." in " ".join(seen)
+    assert not any("words" in text for text in seen)
+    assert {"invisible words", "white words", "transparent words", "tiny words"} <= set(hidden)
+
+
+def test_the_text_laid_over_a_scan_is_seen(read):
+    def draw(canvas):
+        line(canvas, 700, "This is what recognition read in the picture of a page.", mode=3)
+        line(canvas, 20, "Page 1")
+
+    seen, hidden = read(pdf(draw), "application/pdf")
+    assert "This is what recognition read in the picture of a page." in seen
+    assert hidden == []
