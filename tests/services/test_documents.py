@@ -218,7 +218,7 @@ def test_same_file_again_after_a_failure_is_tried_again(api: Api, monkeypatch: p
             raise ParserCrashed("It died.")
 
         patch.setattr(api.worker.sandbox, "parse", crash)
-        patch.setattr("workers.ingest_document.LONGEST_RETRY_S", 0.0)
+        patch.setattr("workers.endings.LONGEST_RETRY_S", 0.0)
         id_ = item(api.upload("lunch.txt", LUNCH))["id"]
         for _ in range(api.settings.worker.max_failures):
             api.work()
