@@ -18,11 +18,11 @@ def embed(
     """Yield the chunks with their vectors in batches of `BATCH`, in order; `on_progress` hears (done, total)."""
     for at in range(0, len(chunks), BATCH):
         batch = chunks[at : at + BATCH]
-        # Texts of like length together: a forward pass costs as much as its longest text.
-        by_length = sorted(range(len(batch)), key=lambda i: batch[i].tokens)
-        vectors = embedder.embed_texts([batch[i].text for i in by_length])
-        dense = dict(zip(by_length, vectors, strict=True))
-        yield [EmbeddedChunk(piece, dense[i], encode_chunk(sparse_text(piece, title))) for i, piece in enumerate(batch)]
+        dense = embedder.embed_texts([piece.text for piece in batch])
+        yield [
+            EmbeddedChunk(piece, vector, encode_chunk(sparse_text(piece, title)))
+            for piece, vector in zip(batch, dense, strict=True)
+        ]
         if on_progress:
             on_progress(at + len(batch), len(chunks))
 

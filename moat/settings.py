@@ -100,7 +100,7 @@ class WorkerSettings(Section):
 class EmbedderSettings(Section):
     default: str = Field("all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model or a folder.")
     batch_size: int = Field(16, ge=1, le=512, description="Chunks in one forward pass.")
-    threads: int = Field(0, ge=0, le=256, description="Threads of the embedder; 0 leaves it to torch.")
+    passes: int = Field(0, ge=0, le=256, description="Forward passes at once, each on one core; 0 means one a core.")
 
 
 class AnsweringSettings(Section):

@@ -77,7 +77,8 @@ class Vectors:
                 # gRPC would otherwise wait up to two minutes before it looks for a restarted server again.
                 grpc_options={
                     "grpc.initial_reconnect_backoff_ms": 100,
-                    "grpc.min_reconnect_backoff_ms": 100,
+                    # This one is the patience of a single attempt: a busy machine needs more than the wait between two.
+                    "grpc.min_reconnect_backoff_ms": 5000,
                     "grpc.max_reconnect_backoff_ms": 1000,
                 },
             )

@@ -10,11 +10,13 @@ from moat.documents import ask_indexing
 from moat.generations import chunk_ids, progress, take_over
 from moat.records import DocumentState
 from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, Version, utc_now
+from workers.claims import requeue
 from workers.parts import Parts
 
 log = logging.getLogger(__name__)
 
 QUEUE_AT_ONCE = 500
+MEND_AT_ONCE = 5_000
 
 
 def advance_reindex(job_id: UUID, parts: Parts) -> None:
@@ -66,8 +68,7 @@ def _finish_when_complete(job_id: UUID, generation_id: UUID, parts: Parts) -> No
     if state.lost:
         _end(job_id, "failed", f"{state.lost} documents that answer today could not be indexed.", parts)
         return
-    if generation.dimension is not None and not _same_points(generation.collection, expected, parts):
-        log.info("a generation's points differ from the catalog's; looking again", extra={"job": job_id})
+    if generation.dimension is not None and not _same_points(generation, expected, parts):
         return
     if _take_over(job_id, generation_id, parts):
         with parts.database.reading() as session:
@@ -77,8 +78,31 @@ def _finish_when_complete(job_id: UUID, generation_id: UUID, parts: Parts) -> No
         log.info("a generation took over", extra={"job": job_id, "documents": state.ready})
 
 
-def _same_points(collection: str, expected: set[UUID], parts: Parts) -> bool:
-    return set(parts.vectors.ids(collection)) == expected
+def _same_points(generation: Generation, expected: set[UUID], parts: Parts) -> bool:
+    """Compare the points with the catalog; what differs is mended, and looked at again at the next sweep."""
+    present = set(parts.vectors.ids(generation.collection))
+    surplus, missing = present - expected, expected - present
+    if not surplus and not missing:
+        return True
+    log.warning(
+        "a generation's points differ from the catalog's and are mended",
+        extra={"generation": generation.id, "surplus": len(surplus), "missing": len(missing)},
+    )
+    if surplus:
+        parts.vectors.delete_points(generation.collection, sorted(surplus)[:MEND_AT_ONCE])
+    with parts.database.transaction() as session:
+        documents = select(ChunkRow.document_id).where(ChunkRow.id.in_(sorted(missing)[:MEND_AT_ONCE])).distinct()
+        rows = session.scalars(
+            select(Indexing).where(
+                Indexing.generation_id == generation.id,
+                Indexing.document_id.in_(documents),
+                Indexing.state == DocumentState.READY,
+            )
+        )
+        for row in rows.all():
+            requeue(session, row)
+    parts.publisher.publish_due()
+    return False
 
 
 def _take_over(job_id: UUID, generation_id: UUID, parts: Parts) -> bool:
