@@ -28,7 +28,7 @@ __all__ = [
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
 VERSION = 1
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)

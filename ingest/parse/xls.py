@@ -17,7 +17,7 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
         with path.open("rb") as file, xlrd.open_workbook(file_contents=file.read(), logfile=_Quiet()) as book:
             elements = tuple(_elements(book))
             pages = book.nsheets
-    except xlrd.XLRDError as error:
+    except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
         raise ParsingFailed(f"{name!r} cannot be read: {error}.", "Save it as xlsx and send the new file.") from error
     except (AssertionError, LookupError, ValueError, TypeError, UnicodeError) as error:
         raise ParsingFailed(f"{name!r} is damaged.", "Open it with its program and save it as xlsx.") from error

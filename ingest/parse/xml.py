@@ -114,7 +114,7 @@ class _Reader:
         if not text:
             return
         name = next((one for one in reversed(self._open) if one not in _DRESS and one not in _FIELDS), "")
-        if is_leaf and name not in _PROSE and len(text) <= _LONGEST_FACT:
+        if is_leaf and name not in _PROSE and not _MARKUP.match(raw) and len(text) <= _LONGEST_FACT:
             self._facts.append(f"{name}: {text}")
             return
         self._flush_facts()
