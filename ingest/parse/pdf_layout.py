@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+_SPLIT_WORD = re.compile(r"[\ufffe\x02](?=\w)")  # pdfium joins a word split at a line's end, and marks the seam
 _DIGITS = re.compile(r"\d+")
 _LEAST_LINES = 8  # in each of two columns
 _COLUMN_WIDTH = 0.3  # of the text's width, at least, so that a table's columns are no columns of text
@@ -61,7 +62,7 @@ def _lines(text_page: pdfium.PdfTextPage, page_height: float) -> Iterator[Line]:
             left, right = (spans[0][0], max(end for _, end in spans)) if spans else (0.0, 0.0)
             gaps = tuple((a, b) for (_, a), (b, _) in pairwise(spans) if b - a > max(height, 8.0))
             part = top / page_height
-            yield Line(stripped, left, right, top, height, gaps, max(0.0, min(part, 1 - part)))
+            yield Line(_SPLIT_WORD.sub("", stripped), left, right, top, height, gaps, max(0.0, min(part, 1 - part)))
         at += units + 2
 
 
@@ -85,15 +86,15 @@ def _spans(text_page: pdfium.PdfTextPage, start: int, count: int) -> list[tuple[
 
 def _gutter(lines: Sequence[Line]) -> float | None:
     """Find the middle of the white strip between two columns of running text, where there is one."""
-    if len(lines) < 2 * _LEAST_LINES:
+    if len(lines) < _LEAST_LINES:  # a line may hold one of each column
         return None
     start, end = min(line.left for line in lines), max(line.right for line in lines)
     width = end - start
+    crossing = _crossing(lines, int(end) + 2)
     places = range(int(start + 0.35 * width), int(start + 0.65 * width))
-    crossing = Counter({x: sum(_crosses(line, x) for line in lines) for x in places})
-    if not crossing or min(crossing.values()) > _CROSSING * len(lines):
+    fewest = min((crossing[x] for x in places), default=len(lines))
+    if fewest > _CROSSING * len(lines):
         return None
-    fewest = min(crossing.values())
     best = [x for x in places if crossing[x] == fewest]
     x = best[len(best) // 2]
     sides: tuple[list[float], list[float]] = [], []
@@ -105,6 +106,18 @@ def _gutter(lines: Sequence[Line]) -> float | None:
     if min(map(len, sides)) < _LEAST_LINES or min(map(median, sides)) < _COLUMN_WIDTH * width:
         return None
     return float(x)
+
+
+def _crossing(lines: Sequence[Line], width: int) -> list[int]:
+    """Count, for every point of the page's width, the lines whose text covers it."""
+    steps = [0] * (width + 1)
+    for line in lines:
+        for left, right in zip(
+            [line.left, *(b for _, b in line.gaps)], [*(a for a, _ in line.gaps), line.right], strict=True
+        ):
+            steps[min(max(int(left) + 1, 0), width)] += 1
+            steps[min(max(int(right) + 1, 0), width)] -= 1
+    return list(accumulate(steps))
 
 
 def _crosses(line: Line, x: float) -> bool:
