@@ -163,4 +163,4 @@ def test_old_word_files_are_read_through_libreoffice(tmp_path: Path):
     finally:
         box.close()
     assert ("heading", "Travel") in shape(parsed)
-    assert parsed.elements[-1].rows[0] == ("City", "Nightly limit")
+    assert ("City", "Nightly limit") in [row for element in parsed.elements for row in element.rows]
