@@ -12,7 +12,7 @@ export DO_NOT_TRACK := 1
 export UNSTRUCTURED_DISABLE_NOTICE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test install check format bench soak browser clean
+.PHONY: help run test install check format bench soak browser ocr clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -20,7 +20,7 @@ help: ## Say what can be made
 run: install ## Set everything up, answer three questions about the sample company, keep serving
 	@$(BIN)/moat demo --serve
 
-test: install browser check ## Set everything up, check the code and pass the tests
+test: install browser ocr check ## Set everything up, check the code and pass the tests
 	@$(BIN)/pytest -m "not soak" $(PYTEST_ARGS)
 
 install: $(READY) ## Prepare the virtual environment without running anything
@@ -43,6 +43,15 @@ browser: # The tests of the page drive a real Chromium; what cannot be had is na
 	      || { tail -5 $(VENV)/chromium.log; echo "Chromium could not be installed: the tests of the page cannot run."; }; \
 	  else echo "No Chromium on PATH: the tests of the page are skipped. Install it, e.g. apt-get install chromium"; fi; }
 
+ocr: # The tests of scanned pages read them with a real tesseract; old Word files need LibreOffice, too big to fetch here
+	@command -v tesseract > /dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "Installing tesseract for the tests of scanned pages ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tesseract-ocr; } > $(VENV)/tesseract.log 2>&1 \
+	      || { tail -5 $(VENV)/tesseract.log; echo "tesseract could not be installed: the tests of scanned pages cannot run."; }; \
+	  else echo "No tesseract on PATH: the tests of scanned pages are skipped. Install it, e.g. apt-get install tesseract-ocr"; fi; }
+	@command -v soffice > /dev/null || echo "No LibreOffice on PATH: the tests of doc files are skipped. It is e.g. apt-get install libreoffice"
+
 check: install ## Format, lint, types, import layers, dead code
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted; run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -62,7 +71,7 @@ $(BENCH_READY): $(READY)
 bench: $(BENCH_READY) ## Measure against the LlamaIndex starter in the same run (needs MOAT_DATA)
 	@$(BIN)/python -m benchmarks
 
-soak: install browser ## The long, seeded campaigns
+soak: install browser ocr ## The long, seeded campaigns
 	@$(BIN)/pytest -m soak --timeout=3600 $(PYTEST_ARGS)
 
 clean: ## Remove the environment and every cache

@@ -19,8 +19,8 @@ from moat.settings import Settings
 ENOUGH_BYTES = 2_000_000_000
 TOO_LITTLE_BYTES = 200_000_000
 _EXTRA_PROGRAMS = {
-    "tesseract": "text in pictures, which this version does not read yet",
-    "soffice": "the old doc and ppt formats, which this version does not read yet",
+    "tesseract": "text in pictures and scanned pages",
+    "soffice": "the doc and ppt formats of before 2007",
     "chromium": "the browser tests alone",
 }
 

@@ -33,6 +33,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _PREFIX = "moat-parse-"
 _YOUNG_S = 60
+_OCR_SHARE = 0.8  # of the wall limit; what is left of it must do for the rest of the document
 _HINT = "Split or simplify the document; if it is legitimate, raise {}."
 
 
@@ -42,8 +43,9 @@ class Sandbox:
     What holds: address space, CPU and wall time, file size and output are limited by the kernel and by this process;
     the child has a scrubbed environment and a folder of its own, and dies with this process (Linux). The network is
     cut by a namespace without interfaces where the kernel permits one. Besides, Python code in the child is kept from
-    sockets, other programs and changes outside the folder; that alone does not stop a parser's C code that was taken
-    over, which could read what this user may read. Make the sandbox in the process that uses it, after any fork.
+    sockets, programs other than the one its format needs, and changes outside the folder; that alone does not stop a
+    parser's C code that was taken over, which could read what this user may read. Make the sandbox in the process that
+    uses it, after any fork.
     """
 
     def __init__(self, settings: SandboxSettings, child_module: str = "ingest.sandbox_child") -> None:
@@ -263,7 +265,13 @@ def _limits(settings: SandboxSettings) -> str:
             "memory_bytes": settings.memory_bytes,
             "cpu_s": settings.cpu_s,
             "output_bytes": settings.max_output_bytes,
-            "max_expansion": settings.max_expansion,
+            "options": {
+                "max_expansion": settings.max_expansion,
+                "ocr_languages": settings.ocr_languages,
+                "ocr_max_pages": settings.ocr_max_pages,
+                "ocr_max_pixels": settings.ocr_max_pixels,
+                "ocr_s": settings.wall_s * _OCR_SHARE,
+            },
         }
     )
 

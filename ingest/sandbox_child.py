@@ -12,10 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ingest.parse.options import Options
+from ingest.parse.programs import program_of
 from moat.errors import ParsingFailed
+from moat.media import SUPPORTED
 from moat.records import ParsedDocument
 
-Parse = Callable[[Path, str, str, int], ParsedDocument]
+Parse = Callable[[Path, str, str, Options], ParsedDocument]
 
 LENGTH = struct.Struct(">Q")
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -37,9 +40,11 @@ def main(parse: Parse) -> None:
     _follow_parent(limits["parent"])
     _cut_network()
     _limit(limits)
-    _guard(Path.cwd())
+    guard = _Guard(Path.cwd())
+    sys.addaudithook(guard)
     while (request := _receive(requests)) is not None:
         _allow_cpu(limits["cpu_s"])
+        guard.program = program_of(SUPPORTED.get(request["media_type"], ""))
         reply = _answer(parse, request, limits)
         replies.write(LENGTH.pack(len(reply)) + reply)
         replies.flush()
@@ -89,28 +94,30 @@ def _allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _guard(folder: Path) -> None:
-    """Refuse sockets, other programs, and changes outside the folder, in Python code."""
-    allowed = (str(folder) + os.sep, os.devnull)
+class _Guard:
+    """Refuses sockets, programs but the one the document's format needs, and changes outside the folder (in Python)."""
 
-    def hook(event: str, args: tuple[Any, ...]) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.program = ""
+        self._allowed = (str(folder) + os.sep, os.devnull)
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             if args[2] & _WRITING:
-                _must_be_inside(args[0], allowed)
+                self._must_be_inside(args[0])
+        elif event == "subprocess.Popen" and self.program and args[0] == self.program:
+            return
         elif event.startswith(_FORBIDDEN):
             raise PermissionError(f"{event} is not allowed while parsing")
         elif event in _CHANGING:
-            _must_be_inside(args[0], allowed)
+            self._must_be_inside(args[0])
 
-    sys.addaudithook(hook)
-
-
-def _must_be_inside(path: object, allowed: tuple[str, ...]) -> None:
-    if isinstance(path, int):
-        return  # a descriptor that is open already
-    place = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
-    if not place.startswith(allowed):
-        raise PermissionError(f"Changing {place} is not allowed while parsing")
+    def _must_be_inside(self, path: object) -> None:
+        if isinstance(path, int):
+            return  # a descriptor that is open already
+        place = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
+        if not (place + os.sep).startswith(self._allowed):
+            raise PermissionError(f"Changing {place} is not allowed while parsing")
 
 
 def _receive(requests: BinaryIO) -> dict[str, Any] | None:
@@ -129,7 +136,7 @@ def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> by
             return b"+" + _unpacked(request)
         from ingest.wire import dump_parsed
 
-        parsed = dump_parsed(parse(Path(request["path"]), request["media_type"], name, limits["max_expansion"]))
+        parsed = dump_parsed(parse(Path(request["path"]), request["media_type"], name, Options(**limits["options"])))
         if len(parsed) > limits["output_bytes"]:
             return _failure("output", f"{len(parsed)} bytes")
         return b"+" + parsed

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 
 from moat.errors import InvalidRequest, UnsupportedMedia
 
-_OPENXML = "application/vnd.openxmlformats-officedocument."
+OPENXML = "application/vnd.openxmlformats-officedocument."
+_ODF = "application/vnd.oasis.opendocument."
 # Media type -> the family whose parser reads it.
 SUPPORTED: dict[str, str] = {
     "text/markdown": "markdown",
@@ -16,15 +17,34 @@ SUPPORTED: dict[str, str] = {
     "text/html": "html",
     "text/csv": "csv",
     "application/json": "json",
-    f"{_OPENXML}wordprocessingml.document": "office",
-    f"{_OPENXML}presentationml.presentation": "office",
-    f"{_OPENXML}spreadsheetml.sheet": "office",
+    "application/xml": "xml",
+    f"{OPENXML}wordprocessingml.document": "office",
+    f"{OPENXML}presentationml.presentation": "office",
+    f"{OPENXML}spreadsheetml.sheet": "office",
     "message/rfc822": "mail",
+    "application/vnd.ms-outlook": "msg",
     "application/pdf": "pdf",
     "application/zip": "bundle",
+    "application/vnd.ms-excel": "xls",
+    "application/msword": "legacy",
+    "application/vnd.ms-powerpoint": "legacy",
+    "application/epub+zip": "pandoc",
+    f"{_ODF}text": "pandoc",
+    f"{_ODF}spreadsheet": "odf",
+    f"{_ODF}presentation": "odf",
+    "application/rtf": "pandoc",
+    "text/x-rst": "pandoc",
+    "text/x-org": "pandoc",
+    "text/asciidoc": "pandoc",
+    "image/png": "picture",
+    "image/jpeg": "picture",
+    "image/tiff": "picture",
+    "image/bmp": "picture",
+    "image/webp": "picture",
 }
 _SAMPLE = 8192
 _JSON_PROBE_BYTES = 1_000_000
+_OLE_PROBE_BYTES = 20_000_000
 _BOMS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 _HTML = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _XML = re.compile(r"\s*<(\?xml\b|!DOCTYPE\b|svg\b)", re.I)
@@ -46,8 +66,31 @@ _EXTENSIONS = {
     ".eml": "message/rfc822",
     ".json": "application/json",
     ".jsonl": "application/json",
+    ".rst": "text/x-rst",
+    ".org": "text/x-org",
+    ".adoc": "text/asciidoc",
+    ".asciidoc": "text/asciidoc",
 }
-_HINT = "Moat reads md, txt, html, csv, json, docx, pptx, xlsx, eml, pdf and zip; convert the file to one of these."
+_PICTURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+)
+# What an Office file of before 2007 names the stream that holds its content.
+_OLE_STREAMS = (
+    ("EncryptedPackage", ""),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
+)
+FORMATS = (
+    "md, txt, rst, org, adoc, html, xml, csv, tsv, json, docx, pptx, xlsx, doc, ppt, xls, odt, ods, odp, rtf, epub, "
+    "eml, msg, pdf, png, jpg, tiff, bmp, webp and zip"
+)
+_HINT = f"Moat reads {FORMATS}; convert the file to one of these."
 
 
 def sniff(head: bytes, path: Path, filename: str) -> str:
@@ -64,18 +107,28 @@ def sniff(head: bytes, path: Path, filename: str) -> str:
     if head.startswith(b"PK"):
         return _zip_kind(path, filename)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        raise _ole_refusal(path, filename)
+        return _ole_kind(path, filename)
     if head.startswith(b"{\\rtf"):
-        raise UnsupportedMedia(f"{filename!r} is an RTF file.", _HINT)
+        return "application/rtf"
+    if picture := _picture_kind(head):
+        return picture
     if not _is_text(head) or not _is_text(_from_the_middle(path, size), cut_in_front=True):
         raise UnsupportedMedia(f"{filename!r} is {_binary_kind(head)}.", _HINT)
     return _text_kind(_decode_roughly(head[:_SAMPLE]), path, filename, size)
 
 
+def _picture_kind(head: bytes) -> str | None:
+    if head.startswith(b"BM") and head[6:10] == bytes(4):
+        return "image/bmp"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((media_type for mark, media_type in _PICTURES if head.startswith(mark)), None)
+
+
 def _zip_kind(path: Path, filename: str) -> str:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open("[Content_Types].xml") as member:
-            types = member.read(1_000_000).decode("utf-8", "replace")
+        with zipfile.ZipFile(path) as archive:
+            return _open_document_kind(archive) or _office_kind(archive, filename)
     except KeyError:
         return _plain_zip(path, filename)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
@@ -83,12 +136,15 @@ def _zip_kind(path: Path, filename: str) -> str:
             f"{filename!r} begins like a ZIP or Office file, but is damaged or cut off.",
             "Open it with its program, save it again, and send the new file.",
         ) from error
-    for media_type in SUPPORTED:
-        if media_type.startswith(_OPENXML) and f'"{media_type}.main+xml"' in types:
-            return media_type
-    macro = re.search(r"application/vnd\.ms-(word|excel|powerpoint)[a-z.]*\.macroEnabled", types, re.I)
-    kind = "an Office file with macros" if macro else "an Office file of a kind that Moat does not know"
-    raise UnsupportedMedia(f"{filename!r} is {kind}.", "Save it as docx, pptx, xlsx or pdf.")
+
+
+def _open_document_kind(archive: zipfile.ZipFile) -> str | None:
+    """Read what OpenDocument and EPUB files state in a member of its own."""
+    if "mimetype" not in archive.namelist():
+        return None
+    with archive.open("mimetype") as member:
+        stated = member.read(100).decode("ascii", "replace").strip()
+    return stated if stated in SUPPORTED else None
 
 
 def _plain_zip(path: Path, filename: str) -> str:
@@ -100,17 +156,37 @@ def _plain_zip(path: Path, filename: str) -> str:
     return "application/zip"
 
 
-def _ole_refusal(path: Path, filename: str) -> UnsupportedMedia:
+def _office_kind(archive: zipfile.ZipFile, filename: str) -> str:
+    with archive.open("[Content_Types].xml") as member:
+        types = member.read(1_000_000).decode("utf-8", "replace")
+    for media_type in SUPPORTED:
+        if media_type.startswith(OPENXML) and f'"{media_type}.main+xml"' in types:
+            return media_type
+    macro = re.search(r"application/vnd\.ms-(word|excel|powerpoint)[a-z.]*\.macroEnabled", types, re.I)
+    if macro and macro[1].lower() == "excel":  # its macros are never run
+        return f"{OPENXML}spreadsheetml.sheet"
+    kind = "an Office file with macros" if macro else "an Office file of a kind that Moat does not know"
+    raise UnsupportedMedia(f"{filename!r} is {kind}.", "Save it as docx, pptx, xlsx or pdf.")
+
+
+def _ole_kind(path: Path, filename: str) -> str:
+    """Tell the kind by the names in the file's directory, which may stand anywhere in it."""
     with path.open("rb") as file:
-        listing = file.read(1_000_000)
-    if "EncryptedPackage".encode("utf-16-le") in listing:
-        return UnsupportedMedia(
-            f"{filename!r} is an Office file protected by a password.", "Save it without a password and send it again."
-        )
-    return UnsupportedMedia(
-        f"{filename!r} is in the Office format of before 2007 (doc, xls, ppt or msg).",
-        "Save it as docx, xlsx, pptx or pdf.",
-    )
+        content = file.read(_OLE_PROBE_BYTES)
+        if path.stat().st_size > _OLE_PROBE_BYTES:
+            file.seek(-_OLE_PROBE_BYTES, 2)
+            content += file.read()
+    for stream, media_type in _OLE_STREAMS:
+        # A directory entry holds its name in 64 bytes, padded with zeros.
+        if stream.encode("utf-16-le").ljust(len(stream) * 2 + 2, b"\0") not in content:
+            continue
+        if not media_type:
+            raise UnsupportedMedia(
+                f"{filename!r} is an Office file protected by a password.",
+                "Save it without a password and send it again.",
+            )
+        return media_type
+    raise UnsupportedMedia(f"{filename!r} is in an old Microsoft format that is not known here.", _HINT)
 
 
 def _is_text(sample: bytes, cut_in_front: bool = False) -> bool:
@@ -163,12 +239,12 @@ def _text_kind(text: str, path: Path, filename: str, size: int) -> str:
     if _HTML.match(text):
         return "text/html"
     if _XML.match(text):
-        raise UnsupportedMedia(f"{filename!r} is XML.", _HINT)
+        return "application/xml"
     if _is_mail(text, claimed):
         return "message/rfc822"
     if _JSON.match(text) and (claimed == "application/json" or (claimed is None and _is_json(path, size))):
         return "application/json"
-    if claimed in ("text/markdown", "text/csv", "text/plain", "text/html"):
+    if claimed and claimed.startswith("text/"):
         return claimed
     if _is_table(text):
         return "text/csv"

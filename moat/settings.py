@@ -96,6 +96,11 @@ class SandboxSettings(Section):
     max_output_bytes: int = Field(100_000_000, ge=1_000, description="Most that a parser may hand back.")
     max_expansion: int = Field(200, ge=2, description="Most that an archive (docx, xlsx, ...) may grow when unpacked.")
     documents_per_child: int = Field(50, ge=1, description="Documents after which a warm child is replaced.")
+    ocr_languages: str = Field(
+        "eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$", description="Tesseract's languages, e.g. 'eng+deu'."
+    )
+    ocr_max_pages: int = Field(200, ge=1, description="Pages of one document that are read through OCR.")
+    ocr_max_pixels: int = Field(50_000_000, ge=100_000, description="Pixels of the largest picture that is read.")
     idle_s: PositiveSeconds = Field(20, description="Idle seconds after which a warm child is let go.")
 
 

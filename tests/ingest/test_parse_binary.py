@@ -157,7 +157,7 @@ def test_lines_that_return_on_every_page_are_left_out(read):
         (documents.pdf([[("secret", 12)]], encrypted=True), "protected by a password"),
         (b"%PDF-1.7\n" + bytes(range(256)) * 20, "damaged or cut off"),
         (b"%PDF-1.4\n", "damaged or cut off"),
-        (documents.pdf([[], []]), "seems to be scanned"),
+        (documents.pdf([[], []]), "No text was found"),
     ],
     ids=["encrypted", "noise", "only a header", "no text"],
 )

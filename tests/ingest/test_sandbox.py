@@ -145,6 +145,11 @@ def test_no_other_program_is_started(act: Act):
     assert act("start_program").startswith("PermissionError")
 
 
+def test_a_format_with_a_program_may_start_no_other(box: Sandbox, document: Path):
+    told = box.parse(document, "text/x-rst", "start_program").elements[0].text
+    assert told.startswith("PermissionError")
+
+
 def test_a_file_cannot_fill_the_disk(act: Act):
     assert act("big_file").startswith("OSError")
 

@@ -10,6 +10,7 @@ import pytest
 from moat.errors import InvalidRequest, UnsupportedMedia
 from moat.media import SUPPORTED, sniff
 from tests.fakes import documents
+from tests.fakes.compound import compound, outlook
 
 OPENXML = "application/vnd.openxmlformats-officedocument."
 WORD, SLIDES, SHEETS = (
@@ -61,6 +62,21 @@ def told(tmp_path: Path, content: bytes | str, name: str) -> str:
         ("Grüße aus Köln, schöne Straße".encode("cp1252"), "a.txt", "text/plain"),
         ("これは日本語の文章です。会議は金曜日です。".encode("shift_jis"), "a.txt", "text/plain"),
         ("hello wide world".encode("utf-16"), "a.txt", "text/plain"),
+        (PNG, "report.pdf", "image/png"),
+        (b"\xff\xd8\xff\xe0" + bytes(40), "a.jpg", "image/jpeg"),
+        (b"II*\0" + bytes(40), "a.tif", "image/tiff"),
+        (b"MM\0*" + bytes(40), "a", "image/tiff"),
+        (b"BM\x46\0\0\0" + bytes(40), "a.bmp", "image/bmp"),
+        (b"RIFF\x24\0\0\0WEBPVP8 " + bytes(40), "a.webp", "image/webp"),
+        ("<?xml version='1.0'?><a/>", "a.xml", "application/xml"),
+        (rb"{\rtf1 hello}", "a.txt", "application/rtf"),
+        ("Title\n=====\n", "a.rst", "text/x-rst"),
+        ("* Title\n", "a.org", "text/x-org"),
+        ("= Title\n", "a.adoc", "text/asciidoc"),
+        (compound({"WordDocument": b"x"}), "a.doc", "application/msword"),
+        (compound({"PowerPoint Document": b"x"}), "a", "application/vnd.ms-powerpoint"),
+        (compound({"Workbook": b"x"}), "a.doc", "application/vnd.ms-excel"),
+        (outlook("a", "b", "Ada", "Bob"), "a.msg", "application/vnd.ms-outlook"),
         ("é" * 8191, "a.txt", "text/plain"),  # the head cuts a character in two
     ],
 )
@@ -82,7 +98,7 @@ def zipped(**members: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("content", "name", "fact"),
     [
-        (PNG, "report.pdf", "image/png"),
+        (b"GIF89a" + bytes(40), "report.pdf", "image/gif"),
         (random.Random(1).randbytes(5000), "a.txt", "binary data"),
         (b"good text at first. " * 500 + bytes(5000) + b"end " * 100, "a.txt", "binary data"),
         (zipped(mimetype=b"x"), "a.docx", "ZIP archive"),
@@ -92,10 +108,8 @@ def zipped(**members: bytes) -> bytes:
             "macros",
         ),
         (documents.docx()[:3000], "a.docx", "damaged or cut off"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "a.doc", "before 2007"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "a.docx", "password"),
-        (rb"{\rtf1 hello}", "a.txt", "RTF"),
-        ('<?xml version="1.0"?><a/>', "a.xml", "XML"),
+        (compound({"Unknown": b"x"}), "a.doc", "old Microsoft format"),
+        (compound({"EncryptedPackage": b"x"}), "a.docx", "password"),
         (b"\x1f\x8b\x08" + bytes(20), "a.md", "gzip"),
     ],
 )
@@ -106,6 +120,22 @@ def test_what_no_parser_reads_is_refused_with_the_fact_and_a_way_on(
         told(tmp_path, content, name)
     assert name in refused.value.detail
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/epub+zip",
+        *(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation")),
+    ],
+)
+def test_open_documents_and_e_books_state_their_kind(tmp_path: Path, media_type: str):
+    assert told(tmp_path, zipped(mimetype=media_type.encode()), "a") == media_type
+
+
+def test_a_workbook_with_macros_is_read_as_a_workbook(tmp_path: Path):
+    types = b'<Override ContentType="application/vnd.ms-excel.sheet.macroEnabled.main+xml"/>'
+    assert told(tmp_path, zipped(__types__=types), "a.xlsm") == SHEETS
 
 
 def test_an_empty_file_is_refused(tmp_path: Path):
