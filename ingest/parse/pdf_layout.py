@@ -3,7 +3,6 @@
 import ctypes
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -13,9 +12,9 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parse.hidden_pdf import PageSight
+from ingest.parse.running import running, shape
 
 _SPLIT_WORD = re.compile(r"[\ufffe\x02](?=\w)")  # pdfium joins a word split at a line's end, and marks the seam
-_DIGITS = re.compile(r"\d+")
 _LEAST_LINES = 8  # in each of two columns
 _COLUMN_WIDTH = 0.3  # of the text's width, at least, so that a table's columns are no columns of text
 _CROSSING = 0.2  # of the lines, at most, may cross the gutter: titles and captions
@@ -185,9 +184,18 @@ def without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
     if len(pages) < 4:
         return pages
     often, sometimes = max(3, len(pages) // 2), max(3, math.ceil(0.3 * len(pages)))
-    by_rank = Counter(key for page in pages for key in {_key(line) for line in page[:2] + page[-2:]})
-    by_place = Counter(
-        key for page in pages for key in {_key_in_place(line) for line in page if line.edge < _EDGE_ZONE}
+    by_rank = running(
+        ((shape(line.text), number, line.text) for number, page in enumerate(pages) for line in page[:2] + page[-2:]),
+        often,
+    )
+    by_place = running(
+        (
+            (_shape_in_place(line), number, line.text)
+            for number, page in enumerate(pages)
+            for line in page
+            if line.edge < _EDGE_ZONE
+        ),
+        sometimes,
     )
     kept = []
     for page in pages:
@@ -196,16 +204,12 @@ def without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
             [
                 line
                 for i, line in enumerate(page)
-                if not (i in ends and by_rank[_key(line)] >= often)
-                and not (line.edge < _EDGE_ZONE and by_place[_key_in_place(line)] >= sometimes)
+                if not (i in ends and shape(line.text) in by_rank)
+                and not (line.edge < _EDGE_ZONE and _shape_in_place(line) in by_place)
             ]
         )
     return kept if any(kept) else pages
 
 
-def _key(line: Line) -> str:
-    return _DIGITS.sub("#", line.text)
-
-
-def _key_in_place(line: Line) -> tuple[str, int]:
-    return _key(line), round(line.top / _SAME_PLACE)
+def _shape_in_place(line: Line) -> tuple[str, int]:
+    return shape(line.text), round(line.top / _SAME_PLACE)

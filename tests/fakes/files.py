@@ -23,7 +23,7 @@ def subject(number: int) -> str:
 
 
 def _paragraph(number: int, edition: str, n: int) -> str:
-    facts = " ".join(f"Item {n}{i} of {subject(number)} stands on shelf {number * 7 + n + i}." for i in range(8))
+    facts = " ".join(f"Item {n}{i} of {subject(number)} stands on shelf {number * 7 + 3 * n + i}." for i in range(8))
     return f"The {edition} edition says in section {n} that {subject(number)} is kept by keeper {number}-{n}. {facts}"
 
 

@@ -44,7 +44,7 @@ def blobs(shop: Workshop) -> dict[str, str]:
 
 def _read(path: Path) -> str:
     data = path.read_bytes()
-    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode(errors="replace")
 
 
 def rows(shop: Workshop) -> str:
