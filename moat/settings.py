@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moat.blobs import check_place
 from moat.errors import InvalidRequest
 
 PREFIX = "MOAT_"
@@ -27,6 +28,7 @@ OUTSIDE_NAMES = {
     "MOAT_DATA": "folder with the evaluation sets",
 }
 
+QueueName = Literal["upkeep", "ingest", "bulk", "reindex"]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -110,6 +112,11 @@ class WorkerSettings(Section):
         "", description="Node name; a restarted worker of the same name takes back its own claims at once."
     )
     lease_s: PositiveSeconds = Field(60, description="How long a claim holds without a sign of life.")
+    queues: tuple[QueueName, ...] = Field(
+        ("upkeep", "ingest", "bulk", "reindex"),
+        min_length=1,
+        description="Queues this worker serves; each needs a worker somewhere, upkeep above all.",
+    )
     beat: bool = Field(True, description="Run the sweeper's clock in this worker; one in the installation is enough.")
     sweep_s: PositiveSeconds = Field(5, description="Seconds between two sweeps for lost work.")
     max_attempts: int = Field(10, ge=1, description="Claims of one document that may die before it is quarantined.")
@@ -219,7 +226,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.local/share/moat"), description="Folder of the embedded platform.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line logged.")
-    blobs: str = Field("", description="Folder of originals and parsed elements; empty means the home's.")
+    blobs: Annotated[str, AfterValidator(check_place)] = Field(
+        "", description="Originals and what is made of them: a folder (empty: the home's), or s3://BUCKET/PREFIX."
+    )
     api: ApiSettings = ApiSettings()
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()

@@ -1,6 +1,7 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -12,10 +13,12 @@ __all__ = ["postgres", "postgres_url", "shop"]
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
-    """A workshop on each kind of catalog."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    """A workshop as on one machine, on SQLite and a folder, and one as on many, on PostgreSQL and objects."""
+    many = request.param == "postgresql"
+    url = request.getfixturevalue("postgres_url") if many else ""
+    blobs = f"memory://{uuid4().hex}" if many else ""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
-        made = Workshop(tmp_path, url)
+        made = Workshop(tmp_path, url, blobs)
         yield made
         made.close()
