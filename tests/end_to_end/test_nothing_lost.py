@@ -190,7 +190,10 @@ def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(
 def test_the_whole_path_on_stores_elsewhere_with_a_worker_for_uploads_and_one_for_bulk_and_reindex(
     tmp_path: Path, distributed: Mapping[str, str]
 ) -> None:
-    with counted_platform(tmp_path, distributed, 0.1) as (running, log), stores_of(running) as stores:
+    with (
+        counted_platform(tmp_path, distributed, 0.1, COUNTING_WORDS="1") as (running, log),
+        stores_of(running) as stores,
+    ):
         client = PatientClient(running)
         ids = client.upload_all([small_file(number, paragraphs=3) for number in range(20)])  # in one call: bulk
         ids += [client.upload(*small_file(number, paragraphs=3)) for number in range(20, 24)]
