@@ -30,6 +30,7 @@ from services.web.routes import router as web_router
 
 log = logging.getLogger(__name__)
 
+
 def build_parts(settings: Settings) -> Parts:
     """Build everything the routes need from the settings."""
     database = Database.from_settings(settings)

@@ -195,8 +195,8 @@ def test_the_whole_path_on_stores_elsewhere_with_a_worker_for_uploads_and_one_fo
         stores_of(running) as stores,
     ):
         client = PatientClient(running)
-        ids = client.upload_all([small_file(number, paragraphs=3) for number in range(20)])  # in one call: bulk
-        ids += [client.upload(*small_file(number, paragraphs=3)) for number in range(20, 24)]
+        ids = client.upload_all([small_file(number, paragraphs=3) for number in range(21)])  # in one call: bulk
+        ids += [client.upload(*small_file(number, paragraphs=3)) for number in range(21, 24)]
         wait_for_work(log)
         kill_workers(running)
         eventually(lambda: client.all_ready(24), 150)

@@ -1,15 +1,19 @@
 """The API over a bucket: what is uploaded is indexed, read, downloaded in parts, and gone when it is deleted."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import anyio
 import httpx
 import pytest
+from starlette.types import Message
 
 from cli import live_checks
 from cli.doctor import CHECKS, examine
 from moat.settings import Settings
+from services.upload.content import BlobResponse
 from tests.fakes.api import Api, problem
 from tests.fakes.s3 import s3_bucket, s3_endpoint
 from tests.fakes.served import served
@@ -50,6 +54,30 @@ def test_a_document_lives_in_the_bucket_alone_and_leaves_nothing_there(
         assert api.admin.delete(f"/v1/documents/{document}").status_code == 202
         api.work()
     assert kept() == 0
+
+
+def test_what_was_fetched_for_a_reader_goes_with_a_reader_who_leaves_in_the_middle(tmp_path: Path) -> None:
+    fetched = tmp_path / "fetched"
+
+    @contextmanager
+    def blob() -> Iterator[Path]:
+        fetched.write_bytes(LUNCH)
+        try:
+            yield fetched
+        finally:
+            fetched.unlink()
+
+    async def gone(message: Message) -> None:
+        raise OSError("the reader left")
+
+    async def send() -> None:
+        response = BlobResponse(blob(), media_type="text/plain")
+        assert fetched.exists()
+        with pytest.raises(OSError, match="left"):
+            await response({"type": "http", "method": "GET", "headers": []}, None, gone)  # type: ignore[arg-type]
+
+    anyio.run(send)
+    assert not fetched.exists()
 
 
 def test_a_bucket_that_cannot_be_reached_is_named_with_what_to_mend(tmp_path: Path, s3_bucket: str) -> None:
