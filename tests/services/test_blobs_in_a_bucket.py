@@ -74,7 +74,7 @@ def test_what_was_fetched_for_a_reader_goes_with_a_reader_who_leaves_in_the_midd
         response = BlobResponse(blob(), media_type="text/plain")
         assert fetched.exists()
         with pytest.raises(OSError, match="left"):
-            await response({"type": "http", "method": "GET", "headers": []}, None, gone)  # type: ignore[arg-type]
+            await response({"type": "http", "method": "GET", "headers": []}, anyio.sleep_forever, gone)
 
     anyio.run(send)
     assert not fetched.exists()
