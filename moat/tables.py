@@ -255,6 +255,7 @@ class Outbox(Table):
     arguments: Mapped[list[str]]
     available_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     taken_until: Mapped[datetime | None]
+    __table_args__ = (Index("outbox_by_turn", "queue", "corpus_id", "available_at"),)
 
 
 class Job(Table):
