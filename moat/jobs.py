@@ -142,7 +142,7 @@ class Publisher:
         with self._database.transaction() as session:
             # A corpus at a time along the index: ranking all that waits would cost more the more there is.
             corpora = _corpora_in(queue, session)
-            each = 1 if len(corpora) >= room else room
+            each = 1 if len(corpora) > room else room
             turns: list[tuple[int, datetime, Outbox]] = []
             for corpus in corpora:
                 head = (
