@@ -85,11 +85,12 @@ def summary(workload: Workload, documents: Sequence[Held], problems: Mapping[str
     states = ", ".join(f"{count:,} {state}" for state, count in Counter(d.state for d in documents).most_common())
     begun, ended = fed.marks[0], fed.marks[-1]
     cpu_s = sum(ended.cpu_s.values()) - sum(begun.cpu_s.values())
+    done = max(1, len(documents))
     return (
         f"{len(workload.names):,} files of {workload.name}, {number(workload.megabytes)} MB, "
-        f"in {number(fed.wall_s)} s: {number(len(documents) / fed.wall_s)} documents a second, {number(1000 * cpu_s / max(1, len(documents)))} "
-        f"CPU milliseconds each. States: {states}. Not indexed: {len(problems):,} "
-        f"({len(problems) / max(1, len(workload.names)):.2%})."
+        f"in {number(fed.wall_s)} s: {number(done / fed.wall_s)} documents a second, "
+        f"{number(1000 * cpu_s / done)} CPU milliseconds each. States: {states}. "
+        f"Not indexed: {len(problems):,} ({len(problems) / max(1, len(workload.names)):.2%})."
     )
 
 
