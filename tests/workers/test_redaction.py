@@ -3,6 +3,7 @@
 import gzip
 import logging
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import select, text, update
@@ -11,7 +12,7 @@ from ingest.pipeline import fingerprint
 from moat import jobs
 from moat.generations import start_reindex
 from moat.records import DocumentState
-from moat.settings import PipelineSettings
+from moat.settings import PipelineSettings, RedactedType
 from moat.tables import Corpus, Generation, Indexing, Table, Version
 from tests.fakes.canaries import CANARIES, letter
 from tests.fakes.workshop import Workshop
@@ -78,6 +79,27 @@ def test_no_canary_is_left_anywhere_under_mask(shop: Workshop, caplog: pytest.Lo
     assert leaked("\n".join([caplog.text, *(str(vars(r)) for r in caplog.records)])) == []
     assert "[email]" in points(shop)
     assert not any(name.startswith("originals/") for name in blobs(shop))
+
+
+def test_there_is_a_canary_of_every_type_that_can_be_masked() -> None:
+    assert set(CANARIES) == set(get_args(RedactedType))
+
+
+def test_no_canary_is_left_in_any_byte_on_the_disk_under_mask(shop: Workshop) -> None:
+    set_policy(shop, policy(mode="mask"))
+    document = shop.upload(letter())
+    shop.ingest(document)
+    shop.upload(letter().replace("Paragraph", "Passage"))  # a new version, whose predecessor is tidied
+    shop.settle()
+    assert shop.document(document).serving_version == 2
+    found = {
+        f"{path.relative_to(shop.settings.home)}: {kind}"
+        for path in shop.settings.home.rglob("*")
+        if path.is_file()
+        for kind, value in CANARIES.items()
+        if value.encode() in path.read_bytes() or value in _read(path)
+    }
+    assert found == set()
 
 
 def test_the_report_counts_what_was_masked(shop: Workshop) -> None:
