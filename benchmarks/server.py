@@ -40,6 +40,7 @@ class RunningMoat:
 class Uploaded:
     """What became of an upload: how long until every file was settled, and each one's state or refusal by key.
 
+    A file without pages counts as one page.
     `stages` sums what each document's own clock says: of two documents in work at once, both count.
     """
 
@@ -47,6 +48,7 @@ class Uploaded:
     states: Mapping[str, str]
     problems: Mapping[str, str]
     chunks: int
+    pages: int
     stages: Mapping[str, float]
 
     @property
@@ -107,6 +109,7 @@ def upload(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], de
         problems=problems
         | {d["key"]: str(d.get("error")) for d in documents if d["state"] != DocumentState.READY.value},
         chunks=sum(document.get("chunks") or 0 for document in documents),
+        pages=sum(document.get("pages") or 1 for document in documents),
         stages=dict(sum((Counter(document["timings"]) for document in documents), Counter[str]())),
     )
 

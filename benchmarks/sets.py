@@ -18,7 +18,7 @@ COPIES_LATER = 1_500
 
 def company_files() -> Workload:
     """Take every file of the evaluation set `co_dev`."""
-    root = _folder("co_dev") / "docs"
+    root = set_folder("co_dev") / "docs"
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     random.Random(0).shuffle(names)
     return Workload("co_dev", root, tuple(names))
@@ -26,7 +26,7 @@ def company_files() -> Workload:
 
 def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
     """Unpack the pages of `big_dev_msdocs`, all or a seeded sample, in an order of like tenths."""
-    with gzip.open(_folder("big_dev_msdocs") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(set_folder("big_dev_msdocs") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
         pages = [json.loads(line) for line in lines]
     if most is not None:
         pages = random.Random(seed).sample(pages, min(most, len(pages)))
@@ -61,7 +61,8 @@ def in_like_tenths(contents: Iterable[tuple[str, bytes]], seed: int, later: int 
     yield from (name for _, name in waiting)
 
 
-def _folder(name: str) -> Path:
+def set_folder(name: str) -> Path:
+    """Give the folder of an evaluation set; raises `NotFound` where it was not unpacked."""
     folder = Path(os.environ.get("MOAT_DATA") or DATA_FOLDER).expanduser() / name
     if not folder.is_dir():
         raise NotFound(f"The evaluation set {folder} is not there.", f"Set MOAT_DATA to the folder that holds {name}.")

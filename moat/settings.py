@@ -99,7 +99,7 @@ class SandboxSettings(Section):
     ocr_languages: str = Field(
         "eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$", description="Tesseract's languages, e.g. 'eng+deu'."
     )
-    ocr_max_pages: int = Field(200, ge=1, description="Pages of one document that are read through OCR.")
+    ocr_max_pages: int = Field(200, ge=0, description="Pages of one document that are read through OCR; 0: none.")
     ocr_max_pixels: int = Field(50_000_000, ge=100_000, description="Pixels of the largest picture that is read.")
     idle_s: PositiveSeconds = Field(20, description="Idle seconds after which a warm child is let go.")
 
