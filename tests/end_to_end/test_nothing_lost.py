@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from cli.up import Platform
 from ingest.wire import load_canonical
-from moat.blobs import text_name
+from moat.documents import text_of
 from moat.object_blobs import open_blobs
 from moat.records import DocumentState
 from moat.settings import Settings
@@ -82,7 +82,7 @@ def chunk_texts(stores: Stores, settings: Settings) -> dict[UUID, list[str]]:
     with stores.database.reading() as session:
         indexings = session.scalars(select(Indexing).where(Indexing.generation_id == generation.id)).all()
         rows = session.scalars(select(ChunkRow).where(ChunkRow.generation_id == generation.id)).all()
-    texts = {i.document_id: load_canonical(blobs.get(text_name(i.id))).text for i in indexings}
+    texts = {i.document_id: load_canonical(blobs.get(text_of(i))).text for i in indexings}
     found: dict[UUID, list[str]] = {i.document_id: [] for i in indexings}
     for row in rows:
         found[row.document_id].append(fingerprint_of(texts[row.document_id][row.span_start : row.span_end]))

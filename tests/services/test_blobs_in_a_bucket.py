@@ -39,7 +39,7 @@ def test_a_document_lives_in_the_bucket_alone_and_leaves_nothing_there(
 
     first = api.add("lunch.txt", LUNCH)
     second = api.add("copy.txt", LUNCH)
-    assert kept() == 5  # the original, its elements and its vectors once; two texts
+    assert kept() == 4  # the original, its elements, its text and its vectors, once for both
     assert not (api.settings.home_folder / "blobs").exists()
     staging = api.settings.home_folder / "staging"
     with served(api.app) as url:
