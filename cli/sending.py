@@ -56,7 +56,6 @@ def send(
     metadata: Mapping[str, Any] | None = None,
     on_sent: Callable[[int], None] = lambda count: None,
     on_wait: Callable[[float], None] = lambda seconds: None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> list[Sent]:
     """Upload the files in order; `on_sent` hears how many more arrived. Access None means the corpus's own.
 
@@ -65,7 +64,7 @@ def send(
 
     def wait(seconds: float) -> None:
         on_wait(seconds)
-        sleep(seconds)
+        time.sleep(seconds)
 
     fields: dict[str, Any] = {}
     if access:

@@ -203,6 +203,9 @@ def test_deleting_over_a_fifth_waits_for_an_admin_who_agrees_to_those_alone(wiki
     assert "--yes" in (row.hint or "")
     assert len(wiki.keys()) == 11
     assert wiki.approve() == 3
+    wiki.script.write_text(json.dumps([page(10), {"do": "fail"}]))
+    assert (wiki.again().state, len(wiki.keys())) == ("partial", 11)
+    wiki.ask()
     # One of them is back, and another went that nobody was asked about: a tenth goes by itself.
     wiki.script.write_text(json.dumps([page(0), *TEN[4:], page(10)]))
     row = wiki.again()

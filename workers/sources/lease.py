@@ -137,7 +137,7 @@ def _renew(lease: Lease, database: Database, lease_s: float) -> None:
         with database.transaction() as session:
             kept = session.execute(
                 update(SourceRow)
-                .where(SourceRow.name == lease.name, SourceRow.fence == lease.fence)
+                .where(SourceRow.name == lease.name, SourceRow.fence == lease.fence, SourceRow.lease_until.is_not(None))
                 .values(lease_until=utc_now() + timedelta(seconds=lease_s))
             )
     except MoatError:

@@ -149,7 +149,8 @@ def _note_run(
         row.counts = plan.counts() | {"refused": len(refused)}
         said = [f"{key}: {why}" for key, why in refused.items()]
         row.problems = [*listing.missing[:SHOWN], *said[:SHOWN], *listing.warnings[:SHOWN]]
-        row.held, row.approved = [str(old.id) for old in plan.held], []
+        if not listing.missing:  # otherwise what waits, or was agreed to, is as it was
+            row.held, row.approved = [str(old.id) for old in plan.held], []
         conclude(row, lease, source, state, error, hint)
 
 
