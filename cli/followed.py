@@ -8,6 +8,7 @@ from cli.client import Client, JsonObject
 from cli.output import counted, emit, err, out, table
 
 _POLL_S = 0.5
+_LONG = 60
 _RUNNING = ("running", "planning")
 
 
@@ -45,9 +46,13 @@ def run_followed(
     """Have the worker run a source, or only look, and tell what came of it; False when it failed or waits."""
     path = f"/v1/sources/{quote(name, safe='')}"
     source = client.post(f"{path}/approve", {}) if yes else client.post(f"{path}/sync", {"dry_run": dry_run})
+    polls = 0
     while wait and (source["requested"] or source["state"] in _RUNNING):
         sleep(_POLL_S)
         source = client.get(path)
+        polls += 1
+        if polls == _LONG and source["requested"]:
+            err.print("No worker has begun with it yet; 'moat status' says whether one runs. Ctrl-C stops the waiting.")
     if as_json:
         emit(source)
     elif not wait:
