@@ -42,7 +42,7 @@ class Indexed:
 
 def index_with_moat(moat: RunningMoat, http: httpx.Client, workload: Workload) -> Indexed:
     """Upload the files, wait until all are settled, then let the bare embedder do the same chunks."""
-    _warm_up(http)
+    warm_up(http)
     cpu_s = moat.tree.cpu_s()
     with watched(moat.tree) as peaks:
         uploaded = upload(http, CORPUS, workload.root, workload.names)
@@ -139,7 +139,7 @@ def _stage(indexed: Indexed, name: str) -> str:
     return NONE if seconds is None else f"{share(seconds, sum(indexed.stages.values()))} ({number(seconds)} s)"
 
 
-def _warm_up(http: httpx.Client) -> None:
+def warm_up(http: httpx.Client) -> None:
     """Let the worker load its model and start its parser before the clock runs."""
     with tempfile.TemporaryDirectory(prefix="warm-up-") as folder:
         (Path(folder) / "warm-up.txt").write_text("Warm up.\n", encoding="utf-8")

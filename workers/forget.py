@@ -9,6 +9,9 @@ from moat.blobs import text_name
 from moat.documents import is_referenced
 from moat.tables import Document, Forgetting, utc_now
 from workers.parts import Parts
+from workers.texts import drop_texts
+
+_UUID_CHARS = 32
 
 
 def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None) -> bool:
@@ -24,9 +27,11 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
     for collection in row.collections:
         if collection in present:
             parts.vectors.delete_document(collection, document_id)
+    unshared = [text for text in row.texts if len(text) == _UUID_CHARS]  # named by their indexing, by an older Moat
     with parts.database.transaction() as session:
         session.execute(delete(Document).where(Document.id == document_id))
-    for indexing in row.texts:
+        drop_texts(session, set(row.texts).difference(unshared), parts)
+    for indexing in unshared:
         parts.blobs.delete(text_name(UUID(indexing)))
     for sha256 in row.originals:
         delete_unshared(sha256, parts)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_sources"
-down_revision = "0005"
+revision = "0008_sources"
+down_revision = "0007_scale_texts"
 branch_labels = None
 depends_on = None
 
