@@ -18,6 +18,14 @@ from workers.parts import Parts
 from workers.sources.run import run_source
 
 
+def page(number: int, said: str = "has a window", **metadata: Any) -> list[Any]:
+    """Write one step of a script: a page of the wiki."""
+    return [f"room-{number}", f"Room {number} {said}.", metadata]
+
+
+TEN = [page(number) for number in range(10)]
+
+
 class Followed:
     """One source called `wiki` into the workshop's corpus."""
 
