@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from ingest.likeness import NEAR, Likeness, Signature, resemblance
@@ -11,6 +11,7 @@ from moat.records import DocumentState
 from moat.tables import Document, LikenessBand, LikenessRow, Version
 
 # A phrase that every document of a corpus shares must not make each new one be compared with all of them.
+_LOOKED_AT_AT_MOST = 200
 _COMPARED_AT_MOST = 50
 
 
@@ -41,20 +42,25 @@ def _nearest(
     session: Session, document: Document, version: int, signature: Signature, bands: list[int]
 ) -> tuple[UUID, float] | None:
     """Find the most alike older document that repeats none itself, exact copies left out: they are known as such."""
-    content = session.get_one(Version, (document.id, version)).sha256
+    # Those with the most bands in common first, by the index alone: pages of one template share one or two.
+    most_alike = session.scalars(
+        select(LikenessBand.document_id)
+        .where(LikenessBand.corpus_id == document.corpus_id, LikenessBand.band.in_(bands))
+        .where(LikenessBand.document_id != document.id)
+        .group_by(LikenessBand.document_id)
+        .order_by(func.count().desc())
+        .limit(_LOOKED_AT_AT_MOST)
+    ).all()
+    if not most_alike:
+        return None
+    content = select(Version.sha256).where(Version.document_id == document.id, Version.number == version)
     rows = session.execute(
         select(LikenessRow.document_id, LikenessRow.signature)
         .join(Document, Document.id == LikenessRow.document_id)
         .join(Version, (Version.document_id == Document.id) & (Version.number == LikenessRow.version))
-        .where(
-            LikenessRow.document_id.in_(
-                select(LikenessBand.document_id).where(
-                    LikenessBand.corpus_id == document.corpus_id, LikenessBand.band.in_(bands)
-                )
-            )
-        )
-        .where(LikenessRow.near_duplicate_of.is_(None), Version.sha256 != content)
-        .where(Document.created_at <= document.created_at, Document.id != document.id)
+        .where(LikenessRow.document_id.in_(most_alike), LikenessRow.near_duplicate_of.is_(None))
+        .where(Version.sha256 != content.scalar_subquery())
+        .where(Document.created_at <= document.created_at)
         .where(Document.state != DocumentState.DELETING)
         .order_by(Document.created_at)
         .limit(_COMPARED_AT_MOST)
