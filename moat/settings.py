@@ -121,7 +121,10 @@ class WorkerSettings(Section):
 
 class EmbedderSettings(Section):
     default: str = Field("all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model or a folder.")
-    batch_size: int = Field(16, ge=1, le=512, description="Chunks in one forward pass.")
+    engine: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="What runs the model: OpenVINO where it can, else torch, which is slower."
+    )
+    converted: str = Field("~/.cache/moat/models", description="Folder of models converted for OpenVINO.")
     passes: int = Field(0, ge=0, le=256, description="Forward passes at once, each on one core; 0 means one a core.")
 
 
