@@ -21,18 +21,14 @@ def note_likeness(session: Session, document: Document, version: int, found: Lik
     if known is not None and (known.version > version or known.signature == found.signature.tobytes()):
         return  # such as a reindex of what it knows
     bands = found.bands()
-    session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
     nearest = _nearest(session, document, version, found.signature, bands)
-    session.merge(
-        LikenessRow(
-            document_id=document.id,
-            version=version,
-            language=found.language,
-            signature=found.signature.tobytes(),
-            near_duplicate_of=nearest[0] if nearest else None,
-            resemblance=nearest[1] if nearest else None,
-        )
-    )
+    if known is None:
+        known = LikenessRow(document_id=document.id)
+        session.add(known)
+    else:
+        session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
+    known.version, known.language, known.signature = version, found.language, found.signature.tobytes()
+    known.near_duplicate_of, known.resemblance = nearest or (None, None)
     session.add_all(
         LikenessBand(corpus_id=document.corpus_id, band=band, document_id=document.id) for band in set(bands)
     )
