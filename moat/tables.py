@@ -125,8 +125,10 @@ class Document(Table):
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
     __table_args__ = (
         # Not unique: a key taken by a document that the uploader may not see must look free to them.
-        Index("documents_by_key", "corpus_id", "key"),
+        # With the time, or SQLite reads a whole corpus by age in search of one key's oldest document.
+        Index("documents_by_key", "corpus_id", "key", "created_at"),
         Index("documents_by_corpus", "corpus_id", "created_at", "id"),
+        Index("documents_by_state", "corpus_id", "state"),
     )
 
 
@@ -186,7 +188,7 @@ class Indexing(Table):
     finished_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("generation_id", "document_id", "version"),
-        Index("indexings_by_state", "state", "available_at"),
+        Index("indexings_by_state", "state", "queue", "generation_id"),  # all that counting what waits needs
         Index("indexings_by_end", "finished_at"),
     )
 
