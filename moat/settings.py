@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +19,8 @@ from pydantic_settings import (
 
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
+from moat.section import Section
+from moat.source_settings import ReadersSettings, SourceSettings
 
 PREFIX = "MOAT_"
 # Names that belong to the client and to the evaluation data; they are declared so that a typo in one is caught too.
@@ -29,14 +31,8 @@ OUTSIDE_NAMES = {
 }
 
 QueueName = Literal["upkeep", "ingest", "bulk", "reindex"]
+SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class Section(BaseModel):
-    """A group of settings that refuses what it does not know."""
-
-    # What was wrong may be a secret in the wrong place: errors name the place alone.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ApiSettings(Section):
@@ -246,6 +242,8 @@ class Settings(BaseSettings):
     widget: WidgetSettings = WidgetSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
+    readers: ReadersSettings = ReadersSettings()
+    sources: dict[SourceName, SourceSettings] = Field({}, description="Sources that the worker follows, by name.")
 
     @property
     def home_folder(self) -> Path:
@@ -307,7 +305,9 @@ def _names(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
         else:
             found.append((path, info.description or ""))
     found += [
-        (f"{PREFIX}PROVIDERS__NAME__{n.upper()}", f.description or "") for n, f in ProviderSettings.model_fields.items()
+        (f"{PREFIX}{group}__NAME__{n.upper()}", f.description or "")
+        for group, entry in (("PROVIDERS", ProviderSettings), ("SOURCES", SourceSettings))
+        for n, f in entry.model_fields.items()
     ] * (model is Settings)
     return found
 
@@ -319,7 +319,7 @@ def _refuse_unknown_names(environment: Mapping[str, str]) -> None:
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or upper in sections:
             continue
-        if upper.startswith(("MOAT_PROVIDERS__", "MOAT_MODELS__")):
+        if upper.startswith(("MOAT_PROVIDERS__", "MOAT_MODELS__", "MOAT_SOURCES__")):
             continue  # the map's keys are free; pydantic checks what stands below them
         nearest = get_close_matches(upper, known, n=1, cutoff=0.5)
         hint = f"Did you mean {nearest[0]}?" if nearest else "'moat doctor --settings' lists every name."

@@ -20,7 +20,7 @@ from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.vectors import Vectors
 from services import health, problems
-from services.admin import corpora, costs, keys, reindex, report, widgets
+from services.admin import corpora, costs, keys, reindex, report, sources, widgets
 from services.limits import BodyLimit, WidgetCors
 from services.parts import Parts
 from services.query import routes as query
@@ -66,7 +66,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app = FastAPIOffline(redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
     problems.install(app)
-    routed = (upload, documents, query, corpora, report, keys, widgets, reindex, costs, health)
+    routed = (upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health)
     for module in routed:
         app.include_router(module.router)
     app.include_router(web_router())

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.fakes.followed import Followed
 from tests.fakes.postgres import postgres, postgres_url
 from tests.fakes.workshop import Workshop
 
@@ -22,3 +23,19 @@ def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
         made = Workshop(tmp_path, url, blobs)
         yield made
         made.close()
+
+
+@pytest.fixture
+def wiki(shop: Workshop, tmp_path: Path) -> Followed:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return Followed(shop, folder)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Followed]:
+    """A source over SQLite alone, where the kind of catalog makes no difference."""
+    (tmp_path / "source").mkdir()
+    shop = Workshop(tmp_path)
+    yield Followed(shop, tmp_path / "source")
+    shop.close()
