@@ -9,9 +9,11 @@ import struct
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ingest.landlock import confine
 from ingest.parse.options import Options
 from ingest.parse.programs import program_of
 from moat.errors import ParsingFailed
@@ -21,6 +23,7 @@ from moat.records import ParsedDocument
 Parse = Callable[[Path, str, str, Options], ParsedDocument]
 
 LENGTH = struct.Struct(">Q")
+UNCONFINED = ("legacy",)  # LibreOffice will have its socket in /tmp, whatever it is told; it removes it when it ends
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.spawn")
@@ -42,9 +45,15 @@ def main(parse: Parse) -> None:
     _limit(limits)
     guard = _Guard(Path.cwd())
     sys.addaudithook(guard)
+    is_confined = False
     while (request := _receive(requests)) is not None:
         _allow_cpu(limits["cpu_s"])
-        guard.program = program_of(SUPPORTED.get(request["media_type"], ""))
+        family = SUPPORTED.get(request["media_type"], "")
+        guard.program = program_of(family)
+        if not is_confined and family not in UNCONFINED:
+            with suppress(OSError):  # a container may forbid the call; the guard holds for Python's own code
+                confine(Path.cwd())
+            is_confined = True
         reply = _answer(parse, request, limits)
         replies.write(LENGTH.pack(len(reply)) + reply)
         replies.flush()
