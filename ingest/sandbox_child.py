@@ -24,6 +24,7 @@ Parse = Callable[[Path, str, str, Options], ParsedDocument]
 
 LENGTH = struct.Struct(">Q")
 UNCONFINED = ("legacy",)  # LibreOffice will have its socket in /tmp, whatever it is told; it removes it when it ends
+_NEARLY = 0.9  # of the memory limit: so much reached, and failed, is taken for failing by it
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.spawn")
@@ -140,6 +141,7 @@ def _receive(requests: BinaryIO) -> dict[str, Any] | None:
 def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> bytes:
     """Parse one document; the first byte of the reply tells a result from a failure."""
     name = request["name"]
+    peak = _peak_bytes()
     try:
         if "unpack" in request:
             return b"+" + _unpacked(request)
@@ -158,12 +160,23 @@ def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> by
             "failed", "RecursionError", f"{name!r} is nested too deeply to be read.", "Simplify it and send it again."
         )
     except Exception:  # noqa: BLE001  # a process's edge: whatever a parser raises is the document's failure
+        if peak < _peak_bytes() >= limits["memory_bytes"] * _NEARLY:
+            return _failure("memory", traceback.format_exc())  # C code that got no more says so in its own words
         return _failure(
             "failed",
             traceback.format_exc(),
             f"{name!r} is damaged or built in a way that cannot be read.",
             "Open it with its program, save it again, and send the new file; the worker's log has the details.",
         )
+
+
+def _peak_bytes() -> int:
+    """Give the most address space that this process has had, 0 where the system does not say."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmPeak:")), 0)
+    except OSError:
+        return 0
 
 
 def _unpacked(request: dict[str, Any]) -> bytes:
