@@ -53,9 +53,7 @@ class PlainUnstructured:
     def read(self, path: Path) -> str | None:
         """Give what it reads with its defaults, or None where it cannot."""
         if self._process is None:
-            self._process = subprocess.Popen(  # noqa: S603
-                self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{path}\n")

@@ -43,10 +43,10 @@ class Sandbox:
 
     What holds: address space, CPU and wall time, file size and output are limited by the kernel and by this process;
     the child has a scrubbed environment and a folder of its own, and dies with this process (Linux). The network is
-    cut by a namespace without interfaces where the kernel permits one, and changes outside the folder by Landlock where
-    the kernel has it (but not for LibreOffice). Besides, Python code in the child is kept from sockets, programs other than the one its format
-    needs, and changes outside the folder; that alone does not stop a parser's C code that was taken over. What nothing
-    stops is reading what this user may read. Make the sandbox in the process that uses it, after any fork.
+    cut by a namespace without interfaces where the kernel permits one; Landlock, where the kernel has it, forbids
+    changes outside the folder to all but LibreOffice. Besides, Python code in the child is kept from sockets, programs
+    other than the one its format needs, and such changes; that alone does not stop a parser's C code that was taken
+    over, which could also read what this user may read. Make the sandbox in the process that uses it, after any fork.
     """
 
     def __init__(self, settings: SandboxSettings, child_module: str = "ingest.sandbox_child") -> None:

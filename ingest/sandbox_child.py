@@ -173,7 +173,7 @@ def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> by
 def _peak_bytes() -> int:
     """Give the most address space that this process has had, 0 where the system does not say."""
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        with Path("/proc/self/status").open(encoding="ascii", errors="replace") as status:
             return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmPeak:")), 0)
     except OSError:
         return 0

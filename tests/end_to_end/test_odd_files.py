@@ -181,9 +181,7 @@ def _tell(outcome: Outcome, watch: ParserWatch, limit: int) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_bombs_and_broken_files_end_and_take_nothing_with_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bombs_and_broken_files_end_and_take_nothing_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {
         "expanding.docx": bombs.docx_bomb(24, numbered=False),
         "dense.docx": bombs.docx_bomb(24),
@@ -209,14 +207,21 @@ def test_every_odd_file_ends_and_takes_nothing_with_it(tmp_path: Path, monkeypat
     if not folder.is_dir():
         pytest.skip("set MOAT_DATA to a folder with odd_dev/files in it")
     files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-    files |= {
-        "four/expanding.docx": bombs.docx_bomb(300, numbered=False),
-        "four/dense.docx": bombs.docx_bomb(100),
-        "four/dense.xlsx": bombs.xlsx_bomb(150_000),
-        "four/one-line.txt": bombs.one_line(10_000),
-        "four/table.csv": bombs.wide_csv(50_000),
-    }
     names = list(files)
     random.Random(SEED).shuffle(names)
     outcome = go_through(Places(tmp_path), {name: files[name] for name in names}, {}, monkeypatch)
     assert len(outcome.documents) + len(outcome.refused) == len(files)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_bombs_of_full_size_end_under_the_usual_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "expanding.docx": bombs.docx_bomb(300, numbered=False),
+        "dense.docx": bombs.docx_bomb(100),
+        "dense.xlsx": bombs.xlsx_bomb(150_000),
+        "one-line.txt": bombs.one_line(10_000),
+        "table.csv": bombs.wide_csv(50_000),
+    }
+    outcome = go_through(Places(tmp_path), files, {}, monkeypatch)
+    assert "grows" in outcome.documents["expanding.docx"]["error"]

@@ -142,7 +142,9 @@ def test_changes_outside_the_folder_are_refused(act: Act, document: Path):
     assert act("write_inside") == "fine"
 
 
-@pytest.mark.skipif(landlock_version() < 1, reason="this kernel has no Landlock; only Python code is kept in the folder")
+@pytest.mark.skipif(
+    landlock_version() < 1, reason="this kernel has no Landlock; only Python code is kept in the folder"
+)
 def test_c_code_changes_nothing_outside_the_folder(act: Act, document: Path):
     assert json.loads(act("write_outside_in_c")) == [False] * 5
     assert document.read_text() == "content"
