@@ -6,14 +6,15 @@ A seeded sample of chunks of PDFs, slides and sheets is looked up by readers tha
 pdfminer.six, python-pptx, openpyxl. A chunk that runs over several pages is looked up part by part. Only letters and
 digits are compared. A quote stands on its page when one of the readers finds it there in one piece, or at least nine
 tenths of its pieces of eight characters, or of its words, each as often as it is said (readers differ in the order of
-columns, drawings and right-to-left lines). A line of a sheet stands where one single row of the sheet holds each of its
-values. Places where the other readers find no text (scans) cannot be checked; they are counted apart.
+columns, drawings and right-to-left letters). A line of a sheet stands where one single row of the sheet holds each of
+its values. Places where the other readers find no text (scans) cannot be checked; they are counted apart.
 """
 
 import argparse
 import logging
 import os
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings
 
 _PIECE = 8
 _ENOUGH = 0.9
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff]")
+_SCRIPTS = re.compile(r"[\u0590-\u08ff]+|[^\u0590-\u08ff]+")
 _FEWEST_LETTERS = 16  # of a place, below which the second reader is taken to have read nothing
 _SNIFFED_BYTES = 8192
 
@@ -143,7 +146,12 @@ def share_on_page(quote: str, page: str) -> float:
 
 
 def _words(text: str) -> Counter[str]:
-    return Counter(word for part in text.split() if (word := letters(part)))
+    """Count words; one of a right-to-left script by its letters in any order, for that is what readers differ in."""
+    words: Counter[str] = Counter()
+    for part in text.split():
+        for found in _SCRIPTS.findall(letters(part)):
+            words["".join(sorted(found)) if _RIGHT_TO_LEFT.match(found) else found] += 1
+    return words
 
 
 def _in_rows(quote: str, sheet: str) -> float:
