@@ -25,9 +25,9 @@ PAGES = 1_600
 WEIGHT_BYTES = 1_000_000_000
 SEED = 20261123
 TEXT = (
-    "the company and its consolidated subsidiaries recognised net revenue from operating segments as of fiscal year end "
-    "under the credit agreement interest expense increased primarily due to foreign currency translation of long term "
-    "debt while selling general and administrative costs were offset by income taxes payable on deferred assets"
+    "the company and its consolidated subsidiaries recognised net revenue from operating segments as of fiscal year "
+    "end under the credit agreement interest expense increased primarily due to foreign currency translation of long "
+    "term debt while selling general and administrative costs were offset by income taxes payable on deferred assets"
 )
 WORDS = TEXT.split()
 
