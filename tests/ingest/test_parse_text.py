@@ -212,5 +212,6 @@ def test_a_file_of_blanks_is_refused(read, name):
 
 
 def test_a_number_of_a_publication_says_what_it_is(read):
-    source = '<?xml version="1.0"?><article><p>Kane et al.</p><ref>A study <pub-id pub-id-type="pmid">19458158</pub-id></ref></article>'
+    reference = '<ref>A study <pub-id pub-id-type="pmid">19458158</pub-id></ref>'
+    source = f'<?xml version="1.0"?><article><p>Kane et al.</p>{reference}</article>'
     assert "A study pmid 19458158" in "\n".join(element.text for element in read(source, "a.xml").elements)
