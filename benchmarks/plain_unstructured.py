@@ -3,6 +3,7 @@
 PYTHON benchmarks/plain_unstructured.py < paths: for each line with a path a line of JSON, its text or its problem.
 """
 
+import importlib
 import importlib.util
 import json
 import logging
@@ -37,8 +38,7 @@ def _install_tagger() -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """Read with its defaults; pictures, whose default is a model from the network, through its OCR."""
-    from unstructured.partition.auto import partition
-
+    partition: Any = importlib.import_module("unstructured.partition.auto").partition
     problem = ""
     for options in ({}, {"strategy": "ocr_only"}) if path.suffix.lower() in _PICTURES else ({},):
         try:
