@@ -1,13 +1,19 @@
 """How much of the expected text the parsers find, format by format, beside plain unstructured.
 
-python -m benchmarks.formats [--data DIR] [--out FILE] [--worst N]
+python -m benchmarks.formats [--data DIR] [--out FILE] [--worst N] [--unstructured PYTHON]
+
+Plain unstructured runs in a process of its own. Its PDF extra must never enter Moat's environment; to let it read PDFs
+too, name the interpreter of an environment made for it alone:
+
+    python3.11 -m venv /elsewhere/unstructured
+    /elsewhere/unstructured/bin/pip install -c constraints.txt "unstructured[all-docs]"
 """
 
 import argparse
 import json
-import logging
 import os
 import re
+import subprocess
 import sys
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
@@ -15,14 +21,13 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.tables import number, table
-from ingest.parse import light_nlp
 from ingest.sandbox import Sandbox
 from moat.errors import MoatError
 from moat.media import sniff
 from moat.records import ParsedDocument
 from moat.settings import SandboxSettings
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\d+|[^\W\d_]+")  # `CO2`, whose markup may part its 2, is two words wherever it is read
 _LINK = re.compile(r"\]\([^)]*\)|<!--.*?-->|<[^>]*>|data:image\S*", re.S)
 _SNIFFED_BYTES = 8192
 
@@ -38,15 +43,46 @@ class Score:
     problem: str
 
 
+class PlainUnstructured:
+    """Plain unstructured in a process of its own, which is started again where a file ends it."""
+
+    def __init__(self, python: str) -> None:
+        self._argv = [python, str(Path(__file__).with_name("plain_unstructured.py"))]
+        self._process: subprocess.Popen[str] | None = None
+
+    def read(self, path: Path) -> str | None:
+        """Give what it reads with its defaults, or None where it cannot."""
+        if self._process is None:
+            self._process = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{path}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"problem": "its process ended"}
+        if not line:
+            self.close()
+        if "text" not in answer:
+            sys.stderr.write(f"unstructured cannot read {path.name}: {answer['problem']}\n")
+        return answer.get("text")
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
 def main() -> None:
     """Score every file that has an expected text, print the table by format and the worst files."""
     options = _options()
-    logging.getLogger("unstructured").setLevel(logging.CRITICAL)
     pairs = [json.loads(line) for line in (options.data / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
-    sandbox = Sandbox(SandboxSettings())
+    sandbox, plain = Sandbox(SandboxSettings()), PlainUnstructured(options.unstructured)
     try:
-        scores = [_score(options.data, pair, sandbox) for pair in pairs]
+        scores = [_score(options.data, pair, sandbox, plain) for pair in pairs]
     finally:
+        plain.close()
         sandbox.close()
     if options.out:
         options.out.write_text(json.dumps([asdict(score) for score in scores], indent=1) + "\n", encoding="utf-8")
@@ -72,7 +108,7 @@ def recall(expected: str, found: str) -> float:
 
 
 def _words(text: str) -> Counter[str]:
-    return Counter(word.lower() for word in _WORD.findall(text.replace("_", " ")))
+    return Counter(word.lower() for word in _WORD.findall(text))
 
 
 def _means(scores: list[Score]) -> tuple[str, str, str, str]:
@@ -81,7 +117,7 @@ def _means(scores: list[Score]) -> tuple[str, str, str, str]:
     return str(len(scores)), ours, number(mean(theirs) if theirs else None), str(len(theirs))
 
 
-def _score(data: Path, pair: dict[str, str], sandbox: Sandbox) -> Score:
+def _score(data: Path, pair: dict[str, str], sandbox: Sandbox, unstructured: PlainUnstructured) -> Score:
     path = data / pair["file"]
     expected = (data / pair["expected_md"]).read_text(encoding="utf-8")
     with path.open("rb") as file:
@@ -91,7 +127,7 @@ def _score(data: Path, pair: dict[str, str], sandbox: Sandbox) -> Score:
         ours = recall(expected, _flat(sandbox.parse(path, sniff(head, path, path.name), path.name)))
     except MoatError as error:
         problem = f"{error.detail} {error.hint}"
-    theirs = _plain_unstructured(path)
+    theirs = unstructured.read(path)
     plain = None if theirs is None else recall(expected, theirs)
     return Score(pair["file"], path.suffix.lstrip(".").lower(), ours, plain, problem)
 
@@ -103,18 +139,6 @@ def _flat(parsed: ParsedDocument) -> str:
     return "\n".join(parts)
 
 
-def _plain_unstructured(path: Path) -> str | None:
-    """Give what it reads with its defaults and without its PDF extra, or None where it cannot."""
-    light_nlp.install()  # the tagger only names an element's kind; the text is the same
-    from unstructured.partition.auto import partition
-
-    try:
-        return "\n".join(str(element) for element in partition(str(path)))
-    except Exception as error:  # noqa: BLE001  # whatever a format lacks: an extra, a program, a known type
-        sys.stderr.write(f"unstructured cannot read {path.name}: {type(error).__name__}\n")
-        return None
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(os.environ.get("MOAT_DATA", "")) / "fmt_dev"
@@ -123,6 +147,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="JSON of every file's score")
     parser.add_argument("--worst", type=int, default=0, help="list this many of the files with the lowest recall")
+    parser.add_argument("--unstructured", default=sys.executable, help="interpreter that plain unstructured runs in")
     options = parser.parse_args()
     if not (options.data / "pairs.jsonl").exists():
         parser.error(f"{options.data} holds no pairs.jsonl; set MOAT_DATA or give --data")

@@ -21,9 +21,10 @@ from typing import IO, Any, cast
 
 from ingest.members import Members, read_members
 from ingest.parse.members import UnpackLimits
-from ingest.sandbox_child import LENGTH
+from ingest.sandbox_child import LENGTH, UNCONFINED
 from ingest.wire import load_parsed
 from moat.errors import ParserCrashed, ParsingFailed
+from moat.media import SUPPORTED
 from moat.records import ParsedDocument
 from moat.settings import SandboxSettings
 
@@ -42,10 +43,10 @@ class Sandbox:
 
     What holds: address space, CPU and wall time, file size and output are limited by the kernel and by this process;
     the child has a scrubbed environment and a folder of its own, and dies with this process (Linux). The network is
-    cut by a namespace without interfaces where the kernel permits one. Besides, Python code in the child is kept from
-    sockets, programs other than the one its format needs, and changes outside the folder; that alone does not stop a
-    parser's C code that was taken over, which could read what this user may read. Make the sandbox in the process that
-    uses it, after any fork.
+    cut by a namespace without interfaces where the kernel permits one; Landlock, where the kernel has it, forbids
+    changes outside the folder to all but LibreOffice. Besides, Python code in the child is kept from sockets, programs
+    other than the one its format needs, and such changes; that alone does not stop a parser's C code that was taken
+    over, which could also read what this user may read. Make the sandbox in the process that uses it, after any fork.
     """
 
     def __init__(self, settings: SandboxSettings, child_module: str = "ingest.sandbox_child") -> None:
@@ -61,7 +62,8 @@ class Sandbox:
 
     def parse(self, path: Path, media_type: str, name: str) -> ParsedDocument:
         """Parse one file; raises `ParsingFailed` for good and `ParserCrashed` when another try may help."""
-        child = self._take()
+        fresh = SUPPORTED.get(media_type) in UNCONFINED  # a child that has read anything else is confined for good
+        child = self._start() if fresh else self._take()
         try:
             parsed = child.parse(path.resolve(), media_type, name)
         except BaseException:
@@ -97,10 +99,13 @@ class Sandbox:
                     raise RuntimeError("This sandbox is closed.")
                 child = self._idle.pop() if self._idle else None
             if child is None:
-                return self._starter.submit(_Child, self._settings, self._module).result()
+                return self._start()
             if child.is_alive():
                 return child
             child.kill()
+
+    def _start(self) -> "_Child":
+        return self._starter.submit(_Child, self._settings, self._module).result()
 
     def _give_back(self, child: "_Child") -> None:
         with self._lock:

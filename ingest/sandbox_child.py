@@ -9,9 +9,11 @@ import struct
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ingest.landlock import confine
 from ingest.parse.options import Options
 from ingest.parse.programs import program_of
 from moat.errors import ParsingFailed
@@ -21,6 +23,8 @@ from moat.records import ParsedDocument
 Parse = Callable[[Path, str, str, Options], ParsedDocument]
 
 LENGTH = struct.Struct(">Q")
+UNCONFINED = ("legacy",)  # LibreOffice will have its socket in /tmp, whatever it is told; it removes it when it ends
+_NEARLY = 0.9  # of the memory limit: so much reached, and failed, is taken for failing by it
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "pty.spawn")
@@ -42,9 +46,15 @@ def main(parse: Parse) -> None:
     _limit(limits)
     guard = Guard(Path.cwd())
     sys.addaudithook(guard)
+    is_confined = False
     while (request := _receive(requests)) is not None:
         _allow_cpu(limits["cpu_s"])
-        guard.program = program_of(SUPPORTED.get(request["media_type"], ""))
+        family = SUPPORTED.get(request["media_type"], "")
+        guard.program = program_of(family)
+        if not is_confined and family not in UNCONFINED:
+            with suppress(OSError):  # a container may forbid the call; the guard holds for Python's own code
+                confine(Path.cwd())
+            is_confined = True
         reply = _answer(parse, request, limits)
         replies.write(LENGTH.pack(len(reply)) + reply)
         replies.flush()
@@ -131,6 +141,7 @@ def _receive(requests: BinaryIO) -> dict[str, Any] | None:
 def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> bytes:
     """Parse one document; the first byte of the reply tells a result from a failure."""
     name = request["name"]
+    peak = _peak_bytes()
     try:
         if "unpack" in request:
             return b"+" + _unpacked(request)
@@ -149,12 +160,23 @@ def _answer(parse: Parse, request: dict[str, Any], limits: dict[str, Any]) -> by
             "failed", "RecursionError", f"{name!r} is nested too deeply to be read.", "Simplify it and send it again."
         )
     except Exception:  # noqa: BLE001  # a process's edge: whatever a parser raises is the document's failure
+        if peak < _peak_bytes() >= limits["memory_bytes"] * _NEARLY:
+            return _failure("memory", traceback.format_exc())  # C code that got no more says so in its own words
         return _failure(
             "failed",
             traceback.format_exc(),
             f"{name!r} is damaged or built in a way that cannot be read.",
             "Open it with its program, save it again, and send the new file; the worker's log has the details.",
         )
+
+
+def _peak_bytes() -> int:
+    """Give the most address space that this process has had, 0 where the system does not say."""
+    try:
+        with Path("/proc/self/status").open(encoding="ascii", errors="replace") as status:
+            return next((int(line.split()[1]) * 1024 for line in status if line.startswith("VmPeak:")), 0)
+    except OSError:
+        return 0
 
 
 def _unpacked(request: dict[str, Any]) -> bytes:

@@ -61,7 +61,7 @@ class Element:
     page: int | None = None
     level: int = 0  # of a heading, 1 is the highest
     rows: tuple[tuple[str, ...], ...] = ()  # of a table; the first row is its header
-    mark: str = ""  # what a cleaning rule may drop: hidden, boilerplate, quoted, signature
+    mark: str = ""  # what a cleaning rule may drop: hidden, boilerplate, quoted, signature, running
 
 
 @dataclass(frozen=True, slots=True)

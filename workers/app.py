@@ -1,5 +1,6 @@
 """The worker's composition root: its parts, its Celery application, its clock."""
 
+import atexit
 import logging
 import socket
 from functools import cache
@@ -61,7 +62,9 @@ def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> C
 
     @cache
     def build() -> Parts:
-        return build_parts(settings, app, embedders)
+        made = build_parts(settings, app, embedders)
+        atexit.register(made.sandbox.close)  # else a warm child's folder stays behind
+        return made
 
     def parts() -> Parts:
         with lock:  # two threads' first tasks must share one set of parts

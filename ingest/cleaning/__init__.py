@@ -20,6 +20,7 @@ _MARKS = {
     "boilerplate": "boilerplate",
     "quoted": "quoted_replies",
     "signature": "signatures",
+    "running": "running_headers",
 }
 
 
@@ -46,6 +47,7 @@ def _without_marked(elements: tuple[Element, ...], settings: CleaningSettings, c
         "boilerplate": settings.boilerplate,
         "quoted": settings.quoted_replies,
         "signature": settings.signatures,
+        "running": settings.running_headers,
     }
     dropped = {mark for mark in on if on[mark]}
     kept = [element for element in elements if element.mark not in dropped]

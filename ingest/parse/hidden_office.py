@@ -13,6 +13,9 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _HIDING = re.compile(rb'<w:vanish[ />]|<w:color [^>]*w:val="[fF]{6}"|<w:sz w:val="[1-3]"')
 _HIDDEN_SHEET = re.compile(rb'<sheet [^>]*state="(hidden|veryHidden)"')
 _HIDDEN_CELLS = re.compile(rb'<(row|col) [^>]*hidden="(1|true)"')
+_PALE_FONTS = re.compile(rb'<font>(?:(?!</font>).)*<color [^>]*(rgb="..FFFFFF"|theme="0")|formatCode=";;;"', re.S)
+_WHITE = ("FFFFFFFF", "00FFFFFF")
+_UNSEEN_FORMAT = ";;;"
 _DARK = ("shd", "highlight")  # white text on a filled ground is seen
 _OFF = ("0", "false", "off", "none")
 
@@ -75,7 +78,7 @@ def _is_filled(properties: Any) -> bool:
 
 
 def visible_excel(path: Path) -> tuple[io.BytesIO | None, list[Element]]:
-    """Empty the cells of hidden sheets, rows and columns, so that all others keep their places."""
+    """Empty hidden cells, by their sheet, row, column or white font, so that all others keep their places."""
     if not _hides_cells(path):
         return None, []
     import openpyxl  # type: ignore[import-untyped]
@@ -85,15 +88,30 @@ def visible_excel(path: Path) -> tuple[io.BytesIO | None, list[Element]]:
     hidden = []
     for number, sheet in enumerate(book.worksheets, 1):
         rows, columns = _hidden_lines(sheet)
+        off, dressed = sheet.sheet_state != "visible", bool(sheet.tables or sheet.conditional_formatting)
         for cells in sheet.iter_rows():
-            unseen = [c for c in cells if sheet.sheet_state != "visible" or c.row in rows or c.column in columns]
+            unseen = [c for c in cells if off or c.row in rows or c.column in columns or _is_pale(c, dressed)]
             values = [str(cell.value) for cell in unseen if cell.value is not None]
             if values:
                 hidden.append(Element("text", " | ".join(values), number, mark="hidden"))
             for cell in unseen:
                 if not isinstance(cell, openpyxl.cell.cell.MergedCell):
                     cell.value = None
-    return _saved(book), hidden
+    return (_saved(book), hidden) if hidden else (None, [])
+
+
+def _is_pale(cell: Any, dressed: bool) -> bool:
+    """Tell white on nothing; in a sheet that a table or a rule may colour, white is taken to be seen."""
+    if cell.value is None or not cell.has_style:
+        return False
+    if cell.number_format == _UNSEEN_FORMAT:
+        return True
+    color = cell.font.color
+    if dressed or color is None or cell.fill.fill_type is not None:
+        return False
+    if color.type == "theme":
+        return bool(color.theme == 0 and not color.tint)
+    return color.type == "rgb" and str(color.rgb).upper() in _WHITE
 
 
 def _hides_cells(path: Path) -> bool:
@@ -102,8 +120,10 @@ def _hides_cells(path: Path) -> bool:
         try:
             if _HIDDEN_SHEET.search(archive.read("xl/workbook.xml")):
                 return True
+            if _PALE_FONTS.search(archive.read("xl/styles.xml")):
+                return True
         except KeyError:
-            return False
+            pass
         return any(_HIDDEN_CELLS.search(archive.read(name)) for name in names)
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from email.message import Message
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -53,6 +54,10 @@ def unpack(path: Path, media_type: str, name: str, folder: Path, limits: UnpackL
             return _written(_zip_streams(archive, name), name, folder, limits)
     if media_type == "message/rfc822":
         return _written(_attachments(path), name, folder, limits)
+    if media_type == "application/vnd.ms-outlook":
+        from ingest.parse.msg import attachments
+
+        return _written(((stated, BytesIO(held)) for stated, held in attachments(path, name)), name, folder, limits)
     raise ParsingFailed(f"{name!r} holds no other files.", "Only archives and mail do.")
 
 
@@ -92,8 +97,6 @@ def _zip_streams(archive: zipfile.ZipFile, name: str) -> Iterator[Named]:
 
 
 def _attachments(path: Path) -> Iterator[Named]:
-    from io import BytesIO
-
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.compat32)
     for number, part in enumerate((p for p in message.walk() if is_attachment(p)), 1):
         payload = part.get_payload(decode=True)

@@ -3,17 +3,20 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ingest.parse import light_nlp
 from ingest.parse.hidden_office import visible_excel, visible_word
+from ingest.parse.hidden_slides import visible_slides
 from ingest.parse.html import read
 from ingest.parse.word import flattened
 from moat.errors import ParsingFailed
 from moat.records import Element, ParsedDocument
 
 _NUMBERED = re.compile(r"(\d{1,3}|[A-Za-z]{1,4})[.)]\s")  # Word's own numbering, which unstructured writes out
+_BREAK, _PATH = re.compile(r"\\[nrt]"), re.compile(r":\\|^\\|\\[^nrt]")
 _TEMPLATE_TITLES = {"", "powerpoint presentation", "word document", "untitled"}
 
 
@@ -39,8 +42,8 @@ def _visible(path: Path, kind: str) -> tuple[io.BytesIO | None, list[Element]]:
     """Give a copy without what is hidden, and with all the rest in the flow, where the file itself will not do."""
     if kind == "spreadsheetml":
         return visible_excel(path)
-    if kind != "wordprocessingml":
-        return None, []
+    if kind == "presentationml":
+        return visible_slides(path)
     flat = flattened(path)
     copy, hidden = visible_word(flat or path)
     if copy is None and flat is not None:
@@ -100,9 +103,16 @@ def _sheets(found: list[Any]) -> Iterator[Element]:
             sheet = page
             yield Element("heading", part.metadata.page_name or f"Sheet {page}", page, 1)
         if part.category == "Table":
-            yield from _table(part, page)
+            yield from map(_unescaped, _table(part, page))
         else:
             yield _text(part, page)
+
+
+def _unescaped(element: Element) -> Element:
+    r"""Take the line breaks within cells, which come as `\n`, for blanks; a path's `C:\new` stays."""
+    rows = tuple(tuple(_BREAK.sub(" ", c) if not _PATH.search(c) else c for c in row) for row in element.rows)
+    text = element.text if _PATH.search(element.text) else _BREAK.sub(" ", element.text)
+    return replace(element, text=text, rows=rows)
 
 
 def _text(part: Any, page: int | None) -> Element:

@@ -1,5 +1,6 @@
 """OpenDocument text, RTF, EPUB, reStructuredText, Org and AsciiDoc: pandoc makes HTML of them, which is then read."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _READERS = {
     "text/asciidoc": "asciidoc",
 }
 _PACKED = {"odt", "epub"}
+# What steers an AsciiDoc's author tools: attributes of the document, of a block, and macros within a line.
+_STEERING = re.compile(r"^:[\w!-]+:.*$|^\[[^\]\n]*\]$|\b[a-z]+:{1,2}(?=[^\s\[]*\[)", re.M)
 # pandoc's own template would put its style sheet and an invented title into the page.
 _TEMPLATE = "<title>$title$</title>\n$body$\n"
 
@@ -44,4 +47,6 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
     elements = parsed.elements
     if parsed.title and all(element.text != parsed.title for element in elements[:20]):
         elements = (Element("title", parsed.title, level=1), *elements)
+    if reader == "asciidoc" and (steering := _STEERING.findall(decode(path.read_bytes()))):
+        elements = (*elements, Element("text", "\n".join(steering), mark="boilerplate"))
     return ParsedDocument(elements, parsed.title)

@@ -48,14 +48,14 @@ def parse(path: Path, media_type: str, name: str, options: Options) -> ParsedDoc
         document.close()
     warnings += [f"Page {i} could not be read." for i, page in enumerate(pages, 1) if page is None]
     seen = [[line for line in page or [] if not line.hidden] for page in pages]
-    lines = without_running_lines([[] if i in read else page for i, page in enumerate(seen)])
+    lines, running = without_running_lines([[] if i in read else page for i, page in enumerate(seen)])
     hidden = (
         Element("text", line.text, number, mark="hidden")
         for number, page in enumerate(pages, 1)
         for line in page or []
         if line.hidden
     )
-    elements = (*_elements(lines, read), *hidden)
+    elements = (*_elements(lines, running, read), *hidden)
     return ParsedDocument(elements, "" if _JUNK_TITLE.match(title) else title, len(pages), tuple(warnings))
 
 
@@ -114,7 +114,7 @@ def _page_lines(document: pdfium.PdfDocument, index: int) -> list[Line] | None:
         page.close()
 
 
-def _elements(pages: list[list[Line]], read: dict[int, list[Element]]) -> Iterator[Element]:
+def _elements(pages: list[list[Line]], running: list[list[Line]], read: dict[int, list[Element]]) -> Iterator[Element]:
     sizes: Counter[float] = Counter()
     for page in pages:
         for line in page:
@@ -131,6 +131,7 @@ def _elements(pages: list[list[Line]], read: dict[int, list[Element]]) -> Iterat
                 yield Element("heading", text.replace("\n", " "), number, level)
             else:
                 yield Element("list_item" if _BULLET.match(text) else "text", text, number)
+        yield from (Element("text", line.text, number, mark="running") for line in running[number - 1])
 
 
 def _blocks(page: list[Line]) -> Iterator[list[Line]]:

@@ -175,14 +175,14 @@ def _cut(line: Line, x: float, text_page: pdfium.PdfTextPage) -> Iterator[Line]:
             yield replace(line, text=words, left=left, right=right, gaps=())
 
 
-def without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
-    """Drop lines at the pages' ends that return, but for their numbers, on many pages.
+def without_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], list[list[Line]]]:
+    """Part each page's lines from those at its ends that return, but for their numbers, on many pages.
 
     That is on half of the pages among the first or last two lines, or on 30 % (left and right pages differ, and so do
     chapters) at the same height, near the paper's edge.
     """
     if len(pages) < 4:
-        return pages
+        return pages, [[] for _ in pages]
     often, sometimes = max(3, len(pages) // 2), max(3, math.ceil(0.3 * len(pages)))
     by_rank = running(
         ((shape(line.text), number, line.text) for number, page in enumerate(pages) for line in page[:2] + page[-2:]),
@@ -197,18 +197,18 @@ def without_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
         ),
         sometimes,
     )
-    kept = []
+    kept: list[list[Line]] = []
+    dropped: list[list[Line]] = []
     for page in pages:
         ends = {0, 1, len(page) - 2, len(page) - 1}
-        kept.append(
-            [
-                line
-                for i, line in enumerate(page)
-                if not (i in ends and shape(line.text) in by_rank)
-                and not (line.edge < _EDGE_ZONE and _shape_in_place(line) in by_place)
-            ]
-        )
-    return kept if any(kept) else pages
+        kept.append([])
+        dropped.append([])
+        for i, line in enumerate(page):
+            runs = (i in ends and shape(line.text) in by_rank) or (
+                line.edge < _EDGE_ZONE and _shape_in_place(line) in by_place
+            )
+            (dropped if runs else kept)[-1].append(line)
+    return (kept, dropped) if any(kept) else (pages, [[] for _ in pages])
 
 
 def _shape_in_place(line: Line) -> tuple[str, int]:

@@ -37,6 +37,7 @@ _FIELDS = {
 }
 _SKIPPED = {"script", "style"}
 _SPOKEN = {"title", "alt", "label", "caption", "description", "summary", "value"}
+_NAMES_KIND = "pub-id-type"  # of a number that means nothing without: doi, pmid
 _WORDS = re.compile(r"[^\W\d_]{2,}\W.*[^\W\d_]{2,}", re.S)
 _MARKUP = re.compile(r"\s*<(p|div|span|table|h[1-6]|ul|ol|html|body)\b[^>]*>", re.I)
 _SPACE = re.compile(r"\s+")
@@ -85,7 +86,7 @@ class _Reader:
         elif name in _FIELDS:
             self._text.append(" ")
         self._open.append(name)
-        self._text += [f" {v} " for k, v in attributes.items() if _local(k) in _SPOKEN and _WORDS.search(v)]
+        self._text += [f" {v} " for k, v in attributes.items() if _is_said(_local(k), v)]
 
     def data(self, text: str) -> None:
         if self._open[-1] not in _SKIPPED:
@@ -161,6 +162,10 @@ class _Reader:
             self._is_leaf = False
             if rows:
                 self.elements.append(Element("table", "", rows=rows))
+
+
+def _is_said(attribute: str, value: str) -> bool:
+    return attribute == _NAMES_KIND or (attribute in _SPOKEN and _WORDS.search(value) is not None)
 
 
 def _local(tag: str) -> str:

@@ -1,6 +1,7 @@
 """Files in the container of Office before 2007: a small file system of sectors."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _SECTOR, _SMALL = 512, 64
@@ -72,8 +73,10 @@ def _entry(row: tuple[str, int, int, int, int, int]) -> bytes:
     return head + struct.pack("<III", _NONE, right, child) + bytes(36) + struct.pack("<IQ", start, size)
 
 
-def outlook(subject: str, body: str, sender: str, recipient: str) -> bytes:
-    """An Outlook message with one recipient."""
+def outlook(
+    subject: str, body: str, sender: str, recipient: str, attachments: Mapping[str, bytes] | None = None
+) -> bytes:
+    """An Outlook message with one recipient, and files of below 4 kB."""
 
     def text(*found: tuple[int, str]) -> Tree:
         rows = b"".join(struct.pack("<IIQ", (number << 16) | 0x1F, 6, len(value) * 2 + 2) for number, value in found)
@@ -82,15 +85,27 @@ def outlook(subject: str, body: str, sender: str, recipient: str) -> bytes:
 
     message = text((0x0037, subject), (0x1000, body), (0x0C1A, sender), (0x0C1F, f"{sender.lower()}@example.org"))
     to = text((0x3001, recipient), (0x39FE, f"{recipient.lower()}@example.org"))
-    head = struct.pack("<8x4I8x", 1, 0, 1, 0)
+    files = attachments or {}
+    head = struct.pack("<8x4I8x", 1, len(files), 1, len(files))
     unicode_mark = struct.pack("<IIQ", (0x340D << 16) | 3, 6, 0x40000)
     to_rows, message_rows = to.pop("rows"), message.pop("rows")
     assert isinstance(to_rows, bytes)
     assert isinstance(message_rows, bytes)
+    attached: Tree = {}
+    for number, (name, content) in enumerate(files.items()):
+        held = text((0x3707, name))
+        rows = held.pop("rows")
+        assert isinstance(rows, bytes)
+        rows += struct.pack("<IIQ", (0x3701 << 16) | 0x0102, 6, len(content))
+        rows += struct.pack("<IIQ", (0x3705 << 16) | 3, 6, 1)
+        properties = bytes(8) + unicode_mark + rows
+        streams: Tree = {"__properties_version1.0": properties, **held, "__substg1.0_37010102": content}
+        attached[f"__attach_version1.0_#{number:08X}"] = streams
     return compound(
         {
             "__properties_version1.0": head + unicode_mark + message_rows,
             **message,
             "__recip_version1.0_#00000000": {"__properties_version1.0": bytes(8) + unicode_mark + to_rows, **to},
+            **attached,
         }
     )

@@ -97,6 +97,19 @@ def _write_outside(path: Path) -> str:
     return _tried(lambda: path.write_text("changed"))
 
 
+def _write_outside_in_c(path: Path) -> str:
+    """Overwrite, remove and make files below Python, as a parser's C code could."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = [
+        libc.open(bytes(path), os.O_WRONLY | os.O_TRUNC) >= 0,
+        libc.unlink(bytes(path)) == 0,
+        libc.creat(bytes(path.parent / "made"), 0o600) >= 0,
+        libc.mkdir(bytes(path.parent / "folder"), 0o700) == 0,
+        libc.rename(bytes(path), bytes(path.parent / "moved")) == 0,
+    ]
+    return json.dumps(done)
+
+
 def _write_inside(path: Path) -> str:
     Path("scratch").write_text("fine")
     return Path("scratch").read_text()

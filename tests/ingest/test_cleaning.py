@@ -49,6 +49,14 @@ def test_a_rule_is_counted_and_can_be_switched_off(rule):
     assert not nothing
 
 
+def test_lines_that_a_parser_found_running_are_counted_with_the_others():
+    elements = [*PAGES, Element("text", "Confidential", 1, mark="running")]
+    texts, counts = clean(elements)
+    assert "Confidential" not in texts
+    assert counts["running_headers"] == clean(PAGES)[1]["running_headers"] + 1
+    assert "Confidential" in clean(elements, running_headers=False)[0]
+
+
 def test_there_is_a_case_for_every_rule():
     assert set(CASES) == set(CleaningSettings.model_fields)
 

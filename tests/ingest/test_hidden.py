@@ -4,9 +4,13 @@ import io
 
 import docx
 import openpyxl
+import pptx
 import pytest
 from docx.enum.text import WD_COLOR_INDEX
 from docx.shared import Pt, RGBColor
+from openpyxl.styles import Font, PatternFill
+from pptx.dml.color import RGBColor as PptxColor
+from pptx.util import Inches
 from reportlab.lib.colors import Color, black, white
 from reportlab.pdfgen.canvas import Canvas
 
@@ -14,6 +18,7 @@ from ingest.parse import parse
 
 OFFICE = "application/vnd.openxmlformats-officedocument."
 WORD, EXCEL = f"{OFFICE}wordprocessingml.document", f"{OFFICE}spreadsheetml.sheet"
+POWERPOINT = f"{OFFICE}presentationml.presentation"
 
 
 @pytest.fixture
@@ -138,6 +143,68 @@ def test_excel_hides_sheets_rows_and_columns_and_the_rest_keeps_its_place(read):
     assert "20" in text
     assert not any(word in text for word in ("Cost", "Secret", "tell"))
     assert hidden == ["Cost", "3", "Secret | 1 | 2", "5", "do not tell"]
+
+
+def test_excel_hides_by_white_font_and_empty_format(read):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (("Plan", "Cost"), ("Team", "ignore the rules"), ("Firm", 5), ("Group", 7), ("Site", 9)):
+        sheet.append(row)
+    sheet["B2"].font = Font(color="FFFFFF")
+    sheet["B3"].number_format = ";;;"
+    sheet["B4"].font, sheet["B4"].fill = Font(color="FFFFFF"), PatternFill("solid", fgColor="1F497D")
+    seen, hidden = read(saved(book), EXCEL)
+    assert [word for word in ("7", "9", "Firm") if word in seen] == ["7", "9", "Firm"]
+    assert hidden == ["ignore the rules", "5"]
+
+
+def deck(*slides):
+    presentation = pptx.Presentation()
+    for change in slides:
+        slide = presentation.slides.add_slide(presentation.slide_layouts[6])
+        change(slide)
+    return saved(presentation)
+
+
+def box(slide, text, left=1, color=None):
+    shape = slide.shapes.add_textbox(Inches(left), Inches(1), Inches(3), Inches(1))
+    shape.text_frame.text = text
+    if color:
+        shape.text_frame.paragraphs[0].runs[0].font.color.rgb = color
+    return shape
+
+
+def test_hidden_slides_and_shapes_and_white_words_are_told_from_content(read):
+    def first(slide):
+        box(slide, "Lunch is at noon every day.")
+        box(slide, "beside", left=30)
+        box(slide, "unseen").element.nvSpPr.cNvPr.set("hidden", "1")
+        box(slide, "white on white", color=PptxColor(255, 255, 255))
+
+    def second(slide):
+        box(slide, "kept back")
+        slide.element.set("show", "0")
+
+    def third(slide):
+        shape = box(slide, "White on blue is seen here.", color=PptxColor(255, 255, 255))
+        shape.fill.solid()
+        shape.fill.fore_color.rgb = PptxColor(0, 0, 200)
+
+    seen, hidden = read(deck(first, second, third), POWERPOINT)
+    assert seen == ["Lunch is at noon every day.", "White on blue is seen here."]
+    assert hidden == ["beside", "unseen", "white on white", "kept back"]
+
+
+def test_slides_keep_their_numbers_when_one_is_hidden(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(
+        deck(
+            lambda slide: (box(slide, "kept back"), slide.element.set("show", "0")),
+            lambda slide: box(slide, "Lunch is at noon every day."),
+        )
+    )
+    elements = parse(path, POWERPOINT, "file").elements
+    assert [(e.page, e.text) for e in elements if not e.mark] == [(2, "Lunch is at noon every day.")]
 
 
 def pdf(draw):

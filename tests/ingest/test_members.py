@@ -12,9 +12,11 @@ from ingest.parse.members import UnpackLimits
 from ingest.sandbox import Sandbox
 from moat.errors import MoatError, ParserCrashed, ParsingFailed
 from moat.settings import SandboxSettings
+from tests.fakes.compound import outlook
 from tests.fakes.documents import zipped
 
 ZIP = "application/zip"
+OUTLOOK = "application/vnd.ms-outlook"
 LIMITS = UnpackLimits(members=5, member_bytes=1_000_000, total_bytes=50_000_000, max_expansion=200)
 
 
@@ -37,6 +39,15 @@ def test_members_lie_in_the_childs_folder_until_the_block_ends(sandbox: Sandbox,
         assert [(m.path, m.file.read_text()) for m in found.members] == [("a/b.txt", "one"), ("c.txt", "two")]
         folder = found.members[0].file.parent
     assert not folder.exists()
+
+
+def test_what_is_attached_to_an_outlook_message_comes_out_by_its_own_name(sandbox: Sandbox, tmp_path: Path) -> None:
+    attachments = {"plan.txt": b"Lunch is at noon.", "C:\\notes\\list.csv": b"a,b\n1,2\n"}
+    path = written(tmp_path, outlook("Plans", "See below.", "Ada", "Bob", attachments))
+    assert sandbox.parse(path, OUTLOOK, "x.msg").members == 2
+    with sandbox.unpack(path, OUTLOOK, "x.msg", LIMITS) as found:
+        assert [m.path for m in found.members] == ["plan.txt", "list.csv"]
+        assert [m.file.read_bytes() for m in found.members] == list(attachments.values())
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(sandbox: Sandbox, tmp_path: Path) -> None:

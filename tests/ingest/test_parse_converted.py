@@ -42,6 +42,12 @@ def test_markup_gives_title_headings_lists_and_tables(read, content, name):
     ]
 
 
+def test_what_steers_an_asciidoc_writer_is_told_from_its_text(read):
+    parsed = read(f":experimental:\n\n[id=one]\n{ADOC}\nPress btn:[Save].\n", "a.adoc")
+    (steering,) = [element for element in parsed.elements if element.mark]
+    assert (steering.mark, steering.text.split("\n")) == ("boilerplate", [":experimental:", "[id=one]", "btn:"])
+
+
 def test_rtf_is_read_with_its_own_encoding(read):
     assert "Book early, café." in [element.text for element in read(RTF, "a.rtf").elements]
 

@@ -209,3 +209,9 @@ def test_mail_with_only_html_is_read_as_html(read):
 def test_a_file_of_blanks_is_refused(read, name):
     with pytest.raises(ParsingFailed, match="No text was found"):
         read("  \n\n \t\n", name)
+
+
+def test_a_number_of_a_publication_says_what_it_is(read):
+    reference = '<ref>A study <pub-id pub-id-type="pmid">19458158</pub-id></ref>'
+    source = f'<?xml version="1.0"?><article><p>Kane et al.</p>{reference}</article>'
+    assert "A study pmid 19458158" in "\n".join(element.text for element in read(source, "a.xml").elements)

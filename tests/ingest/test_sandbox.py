@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ingest.landlock import landlock_version
 from ingest.parse import parse as parse_here
 from ingest.sandbox import Sandbox
 from moat.errors import MoatError, ParserCrashed, ParsingFailed
@@ -138,6 +139,16 @@ def test_changes_outside_the_folder_are_refused(act: Act, document: Path):
     assert act("write_outside").startswith("PermissionError")
     assert act("delete_outside").startswith("PermissionError")
     assert document.read_text() == "content"
+    assert act("write_inside") == "fine"
+
+
+@pytest.mark.skipif(
+    landlock_version() < 1, reason="this kernel has no Landlock; only Python code is kept in the folder"
+)
+def test_c_code_changes_nothing_outside_the_folder(act: Act, document: Path):
+    assert json.loads(act("write_outside_in_c")) == [False] * 5
+    assert document.read_text() == "content"
+    assert [path.name for path in document.parent.iterdir()] == ["document"]
     assert act("write_inside") == "fine"
 
 
