@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from moat.documents import text_of
 from moat.records import TERMINAL_STATES, DocumentState
-from moat.tables import Document, Forgetting, Job, Outbox
+from moat.tables import Document, Forgetting, Indexing, Job, Outbox
 from tests.fakes.workshop import Killed, Workshop, paragraphs, transient
 
 SEEDS = [0, 1, 2, 3, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(4, 40))]
@@ -97,8 +98,12 @@ def test_every_order_of_events_ends_with_the_points_that_the_catalog_names(tmp_p
         assert session.scalars(select(Outbox)).all() == []
         assert session.scalars(select(Forgetting)).all() == []
         assert {j.state for j in session.scalars(select(Job))} <= {"done"}
+        served = select(Indexing).join(
+            Document, (Document.id == Indexing.document_id) & (Document.serving_version == Indexing.version)
+        )
+        kept = {text_of(indexing) for indexing in session.scalars(served) if indexing.state == DocumentState.READY}
     assert shop.points() == shop.rows()
     assert len(shop.vectors.collections()) <= 1
     texts = {name for name in shop.stored() if name.startswith("texts/")}
-    assert len(texts) == len(states)
+    assert texts == kept
     shop.close()
