@@ -113,12 +113,7 @@ class Publisher:
 
     def waiting(self, queue: str) -> int:
         """Count the messages that wait in a queue of the broker."""
-        try:
-            with self._app.connection_for_read() as connection:
-                channel = connection.default_channel
-                return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
-        except (OperationalError, KombuError, OSError) as error:
-            raise Unavailable(f"The broker does not answer: {error}") from error
+        return waiting(self._app, queue)
 
     def _take(self) -> Sequence[Outbox]:
         now = utc_now()
@@ -159,6 +154,16 @@ class Publisher:
             session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
             session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
             session.execute(update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=utc_now()))
+
+
+def waiting(app: Celery, queue: str) -> int:
+    """Count the messages that wait in a queue of the broker; raises Unavailable when it does not answer."""
+    try:
+        with app.connection_for_read() as connection:
+            channel = connection.default_channel
+            return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+    except (OperationalError, KombuError, OSError) as error:
+        raise Unavailable(f"The broker does not answer: {error}") from error
 
 
 def _due(queue: str | None) -> Select[Outbox]:

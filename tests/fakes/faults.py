@@ -1,0 +1,160 @@
+"""Faults that a test arms in a folder and that strike a process of the platform exactly where they were meant to.
+
+A boundary is a statement of the ingesting task: what is armed there strikes before the statement runs. Each process
+finds the folder in FAULTS; the files in it are the whole protocol, so that both sides survive the other's death.
+"""
+
+import ast
+import os
+import signal
+import sys
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+STEPS = "_ingest"  # the function whose statements are the steps
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+_POLL_S = 0.02
+
+
+class Boundary(NamedTuple):
+    """A place in the task: before this statement."""
+
+    function: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.function}.{self.line}"
+
+
+class Faults:
+    """The folder, from the test's side and from the process's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+
+    @classmethod
+    def from_environment(cls) -> "Faults":
+        return cls(Path(os.environ["FAULTS"]))
+
+    def arm(self, kind: str, boundary: Boundary) -> None:
+        """Have the next process that comes there killed ("kill") or frozen ("stop"), once."""
+        (self.folder / f"{kind}-{boundary}").touch()
+
+    def armed(self, kind: str) -> list[str]:
+        """Name the boundaries where this still waits to strike."""
+        return sorted(path.name for path in self.folder.glob(f"{kind}-*"))
+
+    def struck(self, kind: str) -> list[int]:
+        """Give the processes that this has struck."""
+        return [int(path.name.split("-")[1]) for path in self.folder.glob(f"{kind}ed-*")]
+
+    def hold(self, boundary: Boundary) -> None:
+        """Let every task wait there until `release`."""
+        (self.folder / f"hold-{boundary}").touch()
+
+    def release(self) -> None:
+        for path in self.folder.glob("hold-*"):
+            path.unlink()
+
+    def held(self) -> int:
+        """Count the tasks that wait."""
+        return len(list(self.folder.glob("waits-*")))
+
+    def put(self, name: str, value: object) -> None:
+        """State a fact that processes look up, such as the disk's being full."""
+        temporary = self.folder / f".{name}"
+        temporary.write_text(str(value))
+        temporary.replace(self.folder / name)
+
+    def drop(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    def value(self, name: str) -> str:
+        """Give a fact, empty when it is not stated."""
+        try:
+            return (self.folder / name).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def reached(self) -> set[Boundary]:
+        """Give the boundaries that were passed while "record" was stated."""
+        lines = (self.folder / "reached").read_text().splitlines()
+        return {Boundary(name, int(number)) for name, number in (line.split(".") for line in lines)}
+
+    def clear(self) -> None:
+        for path in self.folder.iterdir():
+            path.unlink()
+
+    def strike_in_tasks(self) -> None:
+        """Watch the statements of every thread that is started from now on."""
+        wanted = {(b.function, b.line): b for b in boundaries()}
+
+        def local(frame: FrameType, event: str, _: Any) -> Any:
+            boundary = wanted.get((frame.f_code.co_name, frame.f_lineno)) if event == "line" else None
+            if boundary is not None:
+                self._pass(boundary)
+            return local
+
+        def watch(frame: FrameType, event: str, _: Any) -> Any:
+            return local if frame.f_code.co_filename == _source() else None
+
+        threading.settrace(watch)
+
+    def _pass(self, boundary: Boundary) -> None:
+        if (self.folder / "record").exists():
+            with (self.folder / "reached").open("a") as file:
+                file.write(f"{boundary}\n")
+        for kind, number in _SIGNALS.items():
+            try:
+                # The rename makes it strike once, whoever else passes here at the same moment.
+                (self.folder / f"{kind}-{boundary}").rename(self.folder / f"{kind}ed-{os.getpid()}-{boundary}")
+            except FileNotFoundError:
+                continue
+            os.kill(os.getpid(), number)
+        hold = self.folder / f"hold-{boundary}"
+        if hold.exists():
+            waits = self.folder / f"waits-{os.getpid()}-{threading.get_ident()}"
+            waits.touch()
+            while hold.exists():
+                time.sleep(_POLL_S)
+            waits.unlink(missing_ok=True)
+
+
+def steps() -> list[Boundary]:
+    """List the boundaries between the steps of the task, in their order."""
+    return [b for b in boundaries() if b.function == STEPS and b.line in _steps_lines()]
+
+
+def boundaries() -> list[Boundary]:
+    """List every statement of every function in the task's module."""
+    functions = [node for node in ast.parse(Path(_source()).read_text()).body if isinstance(node, ast.FunctionDef)]
+    return [
+        Boundary(function.name, node.lineno)
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.stmt) and node is not function and not _is_docstring(node)
+    ]
+
+
+def _steps_lines() -> set[int]:
+    module = ast.parse(Path(_source()).read_text())
+    (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == STEPS)
+    return {statement.lineno for statement in function.body}
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _source() -> str:
+    name = "workers.ingest_document"
+    module = sys.modules.get(name)
+    spec = module.__spec__ if module else find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return spec.origin

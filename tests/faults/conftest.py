@@ -1,0 +1,21 @@
+"""One platform for all faults: each test leaves it as it must be left, or fails."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes.trial import Trial, on_trial
+
+
+@pytest.fixture(scope="package")
+def platform_on_trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    with on_trial(tmp_path_factory.mktemp("trial")) as trial:
+        yield trial
+
+
+@pytest.fixture
+def trial(platform_on_trial: Trial) -> Iterator[Trial]:
+    """The platform without any fault; what a failed test armed is taken back."""
+    platform_on_trial.faults.clear()
+    yield platform_on_trial
+    platform_on_trial.faults.clear()
