@@ -16,12 +16,11 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 STEPS = "_ingest"  # the function whose statements are the steps
-_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 _POLL_S = 0.02
 
 
 class Boundary(NamedTuple):
-    """A place in the task: before this statement."""
+    """A place in the task: before this statement, which may stand in a called function."""
 
     function: str
     line: int
@@ -42,23 +41,24 @@ class Faults:
         return cls(Path(os.environ["FAULTS"]))
 
     def arm(self, kind: str, boundary: Boundary) -> None:
-        """Have the next process that comes there killed ("kill") or frozen ("stop"), once."""
+        """Have the next process that comes there killed ("kill"), or linger there without a sign of life ("linger")."""
         (self.folder / f"{kind}-{boundary}").touch()
 
     def armed(self, kind: str) -> list[str]:
         """Name the boundaries where this still waits to strike."""
         return sorted(path.name for path in self.folder.glob(f"{kind}-*"))
 
-    def struck(self, kind: str) -> list[int]:
-        """Give the processes that this has struck."""
-        return [int(path.name.split("-")[1]) for path in self.folder.glob(f"{kind}ed-*")]
+    def struck(self, kind: str) -> int:
+        """Count how often this has struck."""
+        return len(list(self.folder.glob(f"{kind}ed-*")))
 
     def hold(self, boundary: Boundary) -> None:
         """Let every task wait there until `release`."""
         (self.folder / f"hold-{boundary}").touch()
 
     def release(self) -> None:
-        for path in self.folder.glob("hold-*"):
+        """Let go on what waits or lingers."""
+        for path in (*self.folder.glob("hold-*"), *self.folder.glob("silent-*")):
             path.unlink()
 
     def held(self) -> int:
@@ -80,6 +80,10 @@ class Faults:
             return (self.folder / name).read_text()
         except FileNotFoundError:
             return ""
+
+    def is_silent(self) -> bool:
+        """Tell a process that it gives no sign of life while one of its tasks lingers."""
+        return (self.folder / f"silent-{os.getpid()}").exists()
 
     def reached(self) -> set[Boundary]:
         """Give the boundaries that were passed while "record" was stated."""
@@ -109,13 +113,12 @@ class Faults:
         if (self.folder / "record").exists():
             with (self.folder / "reached").open("a") as file:
                 file.write(f"{boundary}\n")
-        for kind, number in _SIGNALS.items():
-            try:
-                # The rename makes it strike once, whoever else passes here at the same moment.
-                (self.folder / f"{kind}-{boundary}").rename(self.folder / f"{kind}ed-{os.getpid()}-{boundary}")
-            except FileNotFoundError:
-                continue
-            os.kill(os.getpid(), number)
+        if self._strikes("kill", boundary):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._strikes("linger", boundary):
+            self.put(f"silent-{os.getpid()}", "")
+            while self.is_silent():
+                time.sleep(_POLL_S)
         hold = self.folder / f"hold-{boundary}"
         if hold.exists():
             waits = self.folder / f"waits-{os.getpid()}-{threading.get_ident()}"
@@ -125,9 +128,25 @@ class Faults:
             waits.unlink(missing_ok=True)
 
 
+    def _strikes(self, kind: str, boundary: Boundary) -> bool:
+        try:
+            # The rename makes it strike once, whoever else passes here at the same moment.
+            (self.folder / f"{kind}-{boundary}").rename(self.folder / f"{kind}ed-{os.getpid()}-{boundary}")
+        except FileNotFoundError:
+            return False
+        return True
+
+
 def steps() -> list[Boundary]:
     """List the boundaries between the steps of the task, in their order."""
     return [b for b in boundaries() if b.function == STEPS and b.line in _steps_lines()]
+
+
+def before(call: str) -> Boundary:
+    """Give the boundary before the step that calls this function."""
+    source = Path(_source()).read_text().splitlines()
+    (found,) = (step for step in steps() if f"{call}(" in source[step.line - 1])
+    return found
 
 
 def boundaries() -> list[Boundary]:

@@ -8,13 +8,16 @@ from moat.settings import Settings
 from moat.telemetry import configure
 from tests.fakes.counting_worker import WordsEmbedders
 from tests.fakes.faults import Faults
+from tests.fakes.full_disk import FullDisk
 from tests.fakes.other_clock import other_clock
 
 
 def main() -> None:
     settings = Settings.load()
     configure("api", settings.log_level)
-    other_clock(Faults.from_environment())
+    faults = Faults.from_environment()
+    other_clock(faults)
+    FullDisk(lambda: bool(faults.value("full"))).install()
     parts = services.app.build_parts(settings)
     parts = replace(parts, answering=replace(parts.answering, embedders=WordsEmbedders()))
     app = services.app.create_app(settings, parts)

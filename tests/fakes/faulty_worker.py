@@ -19,6 +19,7 @@ from tests.fakes.counting_worker import WordsEmbedders
 from tests.fakes.faults import Faults
 from tests.fakes.full_disk import FullDisk
 from tests.fakes.other_clock import other_clock
+from workers.claims import Claim, Claims
 
 # What a worker imports only when it runs: the child finds it there.
 IMPORTED_LATER = ("celery.apps.worker", "celery.concurrency.thread", "kombu.transport.redis", "ingest.parse")
@@ -31,8 +32,19 @@ def work(faults: Faults) -> int:
     other_clock(faults)
     FullDisk(lambda: bool(faults.value("full"))).install()
     workers.sweep.FORGOTTEN_AFTER = FORGOTTEN_AFTER  # nothing here is slow enough to be waited for longer
+    _keep_leases_unless_silent(faults)
     workers.app.Sandbox = partial(workers.app.Sandbox, child_module="tests.fakes.faulty_parser")  # type: ignore[misc]
     return workers.app.run(Settings.load(), WordsEmbedders())
+
+
+def _keep_leases_unless_silent(faults: Faults) -> None:
+    renew = Claims._renew
+
+    def maybe_renew(claims: Claims, claim: Claim) -> None:
+        if not faults.is_silent():
+            renew(claims, claim)
+
+    Claims._renew = maybe_renew  # type: ignore[method-assign]
 
 
 def main() -> int:

@@ -17,10 +17,13 @@ from uuid import UUID
 
 import httpx
 
+from sqlalchemy import select
+
 from cli.process import ProcessSpec
 from cli.supervisor import Backoff
 from cli.up import Platform, load_settings, platform
 from moat import jobs
+from moat.tables import Indexing
 from tests.fakes.closing_check import Expected, Stored, closing_check, is_drained
 from tests.fakes.faults import Faults
 from tests.fakes.models import COST, PIECES, PRICES
@@ -36,7 +39,7 @@ PROGRAMS = {
 }
 SETTINGS = {
     "PYTHONPATH": str(ROOT),
-    "MOAT_WORKER__SWEEP_S": "0.5",
+    "MOAT_WORKER__SWEEP_S": "1",
     "MOAT_WORKER__LEASE_S": str(LEASE_S),
     "MOAT_WORKER__MAX_ATTEMPTS": "100",
     "MOAT_WORKER__RETRY_BASE_S": "0.2",
@@ -65,6 +68,7 @@ class Trial:
         self.faults = faults
         self.doors = doors
         self._specs = specs
+        self._other_log = faults.folder.parent / "another.log"
         self.client = PatientClient(running)
         self.expected = Expected()
         self._provider = provider
@@ -110,9 +114,23 @@ class Trial:
     def states(self, documents: Iterable[UUID]) -> set[str]:
         return {self.client.get(f"/v1/documents/{document}")["state"] for document in documents}
 
+    def indexing(self, document: UUID) -> Indexing:
+        """Give the row of a document that has one version in one generation."""
+        with self.stores.database.reading() as session:
+            return session.scalars(select(Indexing).where(Indexing.document_id == document)).one()
+
+    def said(self, words: str, *more: str) -> bool:
+        """Tell whether a worker has logged a line with all these words."""
+        logs = (self._specs["worker"].log, self._other_log)
+        lines = (line for log in logs if log.exists() for line in log.read_text().splitlines())
+        return any(all(word in line for word in (words, *more)) for line in lines)
+
+    def is_drained(self) -> bool:
+        return is_drained(self.stored)
+
     def close(self, seconds: float = 120) -> None:
         """Wait until nothing is left to do, and look at everything."""
-        eventually(lambda: is_drained(self.stored), seconds)
+        eventually(self.is_drained, seconds)
         if self.expected.accepted - self.expected.deleted:
             assert self.ask("Who keeps what?") == 200
         self.expected.calls = len(self._provider.requests)
@@ -125,12 +143,18 @@ class Trial:
         os.kill(pid, number)
         eventually(lambda: self.running.supervisor.pid(name) not in (None, pid))
 
+    def kill_without_successor(self, name: str) -> None:
+        """End a process whose door is shut."""
+        pid = eventually(lambda: self.running.supervisor.pid(name))
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: self.running.supervisor.pid(name) is None)
+
     @contextmanager
     def another_worker(self, **environment: str) -> Iterator[int]:
         """Run one more worker beside the platform's until the block ends; gives its process."""
         spec = self._specs["worker"]
         told = {**os.environ, **spec.environment, "MOAT_WORKER__NAME": "another", **environment}
-        with (self.faults.folder.parent / "another.log").open("ab") as log:
+        with self._other_log.open("ab") as log:
             process = subprocess.Popen(spec.argv, env=told, stdout=log, stderr=log, start_new_session=True)
         try:
             yield process.pid

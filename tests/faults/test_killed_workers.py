@@ -6,11 +6,12 @@ import signal
 
 import pytest
 
-from tests.fakes.faults import Boundary, boundaries, steps
+from tests.fakes.faults import Boundary, before, boundaries, steps
 from tests.fakes.patient import eventually
 from tests.fakes.trial import Trial, archive, notes
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+WORKS_AT_ONCE = 2
 SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6)]
 
 
@@ -28,9 +29,8 @@ def killed_at(trial: Trial, places: list[Boundary], chance: random.Random) -> No
     for place in places:
         trial.faults.arm("kill", place)
     while trial.faults.armed("kill"):
-        before = trial.faults.armed("kill")
         trial.upload([*notes(chance, 2), archive(chance)])
-        eventually(lambda: trial.faults.armed("kill") != before, 60)
+        eventually(lambda: trial.is_drained() or not trial.faults.armed("kill"))
     trial.close()
     assert len(trial.faults.struck("kill")) == len(set(places))
 
@@ -43,6 +43,38 @@ def test_a_worker_is_killed_at_every_boundary_between_two_steps(trial: Trial, se
     assert set(steps()) <= passed, "a step that no document takes cannot be killed"
     inside = sorted(passed - set(steps()))
     killed_at(trial, [*steps(), *chance.sample(inside, 6)], chance)
+
+
+@pytest.mark.parametrize("step", ["_write_vectors", "_conclude"])
+def test_a_task_that_outlives_its_lease_writes_nothing_any_more(trial: Trial, step: str) -> None:
+    """Another worker has done its document by the time it goes on."""
+    trial.faults.arm("linger", before(step))
+    with trial.another_worker():
+        (document,) = trial.upload(notes(random.Random(step), 1))
+        eventually(lambda: trial.faults.struck("linger"))
+        eventually(trial.is_drained)
+        assert trial.states([document]) == {"ready"}
+        done = trial.indexing(document)
+        assert done.fence > 2
+        trial.faults.release()
+        eventually(lambda: trial.said("a claim was lost", str(done.id)))
+        trial.close()
+    late = trial.indexing(document)
+    assert (late.fence, late.finished_at) == (done.fence, done.finished_at)
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(trial: Trial) -> None:
+    trial.faults.hold(before("_write_vectors"))
+    documents = trial.upload(notes(random.Random(3), 6))
+    eventually(lambda: trial.faults.held() == WORKS_AT_ONCE)
+    pid = trial.running.supervisor.pid("worker")
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: trial.said("Warm shutdown"))
+    trial.faults.release()
+    eventually(lambda: trial.running.supervisor.pid("worker") not in (None, pid))
+    trial.close()
+    assert trial.states(documents) == {"ready"}
+    assert all(trial.indexing(document).fence == 1 for document in documents)  # nobody did it again
 
 
 @pytest.mark.soak
