@@ -119,5 +119,3 @@ def _the_ledger_equals_the_calls(session: Session, expected: Expected) -> None:
 
 def _count(session: Session, table: type, *conditions: object) -> int:
     return session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0  # type: ignore[arg-type]
-
-

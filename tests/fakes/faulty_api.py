@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-import services.app
 import uvicorn
+
+import services.app
 from moat.settings import Settings
 from moat.telemetry import configure
 from tests.fakes.counting_worker import WordsEmbedders
@@ -17,7 +18,7 @@ def main() -> None:
     configure("api", settings.log_level)
     faults = Faults.from_environment()
     other_clock(faults)
-    FullDisk(lambda: bool(faults.value("full"))).install()
+    FullDisk(lambda: faults.number("full-api")).install()
     parts = services.app.build_parts(settings)
     parts = replace(parts, answering=replace(parts.answering, embedders=WordsEmbedders()))
     app = services.app.create_app(settings, parts)

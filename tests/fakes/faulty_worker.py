@@ -30,7 +30,7 @@ def work(faults: Faults) -> int:
     """Be the worker until told to stop."""
     faults.strike_in_tasks()
     other_clock(faults)
-    FullDisk(lambda: bool(faults.value("full"))).install()
+    FullDisk(lambda: faults.number("full-worker")).install()
     workers.sweep.FORGOTTEN_AFTER = FORGOTTEN_AFTER  # nothing here is slow enough to be waited for longer
     _keep_leases_unless_silent(faults)
     workers.app.Sandbox = partial(workers.app.Sandbox, child_module="tests.fakes.faulty_parser")  # type: ignore[misc]

@@ -10,10 +10,14 @@ import moat.blobs
 
 
 class FullDisk:
-    """Makes a write of a blob fail while `full` says so: before its first byte, or after its last on the way to disk."""
+    """Makes writes of blobs fail, before their first byte or after their last on the way to the disk.
 
-    def __init__(self, full: Callable[[], bool]) -> None:
-        self._full = full
+    `full_from` gives the number of the write, from 1, from which on there is no room; None while there is.
+    """
+
+    def __init__(self, full_from: Callable[[], int | None]) -> None:
+        self._full_from = full_from
+        self.writes = 0
 
     def install(self, put: Callable[[Any, str, Any], None] = setattr) -> None:
         """Stand between the blobs and the disk; `put` is a monkeypatch's setattr where the process goes on."""
@@ -29,7 +33,9 @@ class FullDisk:
         put(moat.blobs, "os", _Os(self._write))
 
     def _write(self) -> None:
-        if self._full():
+        full_from = self._full_from()
+        self.writes = 0 if full_from is None else self.writes + 1
+        if full_from is not None and self.writes >= full_from:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

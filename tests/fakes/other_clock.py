@@ -12,6 +12,6 @@ def other_clock(faults: Faults) -> None:
     class Off(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + timedelta(seconds=float(faults.value("clock") or 0))
+            return datetime.now(tz) + timedelta(seconds=faults.number("clock") or 0)
 
     moat.tables.datetime = Off  # type: ignore[misc]

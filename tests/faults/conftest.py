@@ -1,5 +1,6 @@
 """One platform for all faults: each test leaves it as it must be left, or fails."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -19,3 +20,9 @@ def trial(platform_on_trial: Trial) -> Iterator[Trial]:
     platform_on_trial.faults.clear()
     yield platform_on_trial
     platform_on_trial.faults.clear()
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Chance of each test's own, the same in every run: what two tests upload must differ."""
+    return random.Random(request.node.nodeid)

@@ -15,9 +15,11 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_broker_is_emptied_with_two_hundred_documents_queued(trial: Trial, seed: int) -> None:
+def test_the_broker_is_emptied_with_two_hundred_documents_queued(
+    trial: Trial, chance: random.Random, seed: int
+) -> None:
     trial.faults.hold(before("_load"))
-    documents = trial.upload(notes(random.Random(seed), QUEUED, words=10))
+    documents = trial.upload(notes(chance, QUEUED, words=10))
     eventually(lambda: trial.faults.held() and trial.waiting() > QUEUED * 0.9)
     trial.stores.flush_broker()
     assert trial.waiting() == 0
@@ -27,8 +29,7 @@ def test_the_broker_is_emptied_with_two_hundred_documents_queued(trial: Trial, s
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_broker_is_killed_ten_times_while_documents_arrive(trial: Trial, seed: int) -> None:
-    chance = random.Random(seed)
+def test_the_broker_is_killed_ten_times_while_documents_arrive(trial: Trial, chance: random.Random, seed: int) -> None:
     with ThreadPoolExecutor(1) as pool:
         for _ in range(10):
             arriving = pool.submit(trial.upload, notes(chance, chance.randint(1, 4)))

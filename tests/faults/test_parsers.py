@@ -10,8 +10,9 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 WAYS = {"segfault": "quarantined", "loop": "failed", "hog": "failed"}
 
 
-def test_a_parser_that_crashes_loops_or_eats_memory_ends_its_own_document_alone(trial: Trial) -> None:
-    chance = random.Random(0)
+def test_a_parser_that_crashes_loops_or_eats_memory_ends_its_own_document_alone(
+    trial: Trial, chance: random.Random
+) -> None:
     files = notes(chance, 6)
     for way in WAYS:
         files.insert(chance.randrange(len(files)), (f"{way}-{chance.getrandbits(32)}.txt", notes(chance, 1)[0][1]))

@@ -14,8 +14,8 @@ SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_fifty_identical_uploads_at_once_are_one_document(trial: Trial, seed: int) -> None:
-    (file,) = notes(random.Random(seed), 1)
+def test_fifty_identical_uploads_at_once_are_one_document(trial: Trial, chance: random.Random, seed: int) -> None:
+    (file,) = notes(chance, 1)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ids = [document for found in pool.map(lambda _: trial.upload([file]), range(AT_ONCE)) for document in found]
     assert len(ids) == AT_ONCE
@@ -25,8 +25,10 @@ def test_fifty_identical_uploads_at_once_are_one_document(trial: Trial, seed: in
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_same_bytes_under_fifty_keys_at_once_share_one_original(trial: Trial, seed: int) -> None:
-    ((name, content),) = notes(random.Random(seed + 100), 1)
+def test_the_same_bytes_under_fifty_keys_at_once_share_one_original(
+    trial: Trial, chance: random.Random, seed: int
+) -> None:
+    ((name, content),) = notes(chance, 1)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda n: trial.upload([(f"{n}-{name}", content)])[0], range(AT_ONCE)))
     assert len(set(found)) == AT_ONCE
@@ -41,8 +43,7 @@ def test_the_same_bytes_under_fifty_keys_at_once_share_one_original(trial: Trial
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_uploads_and_deletions_race_for_the_same_keys(trial: Trial, seed: int) -> None:
-    chance = random.Random(seed)
+def test_uploads_and_deletions_race_for_the_same_keys(trial: Trial, chance: random.Random, seed: int) -> None:
     names = [f"raced-{seed}-{n}.txt" for n in range(3)]
     contents = [content for _, content in notes(chance, 4)]
 

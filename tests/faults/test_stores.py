@@ -11,7 +11,6 @@ from tests.fakes.patient import eventually
 from tests.fakes.trial import Trial, notes
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
-SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 4))]
 
 
 def tried_again(trial: Trial) -> int:
@@ -20,9 +19,8 @@ def tried_again(trial: Trial) -> int:
         return session.scalar(select(func.sum(Indexing.transients))) or 0
 
 
-def away(trial: Trial, seed: int, seconds: float) -> None:
+def away(trial: Trial, chance: random.Random, seconds: float) -> None:
     """Keep the vectors' server away while documents arrive, for so long and until work has been tried in vain."""
-    chance = random.Random(seed)
     trial.upload(notes(chance, 3))
     trial.doors.shut("edge")
     trial.kill_without_successor("edge")
@@ -36,22 +34,25 @@ def away(trial: Trial, seed: int, seconds: float) -> None:
     assert trial.states(documents) == {"ready"}
 
 
-def test_the_vectors_server_is_away_for_a_while(trial: Trial) -> None:
-    away(trial, 0, 0)
+def test_the_vectors_server_is_away_for_a_while(trial: Trial, chance: random.Random) -> None:
+    away(trial, chance, 0)
 
 
 @pytest.mark.soak
-def test_the_vectors_server_is_away_for_a_minute(trial: Trial) -> None:
-    away(trial, 1, 60)
+def test_the_vectors_server_is_away_for_a_minute(trial: Trial, chance: random.Random) -> None:
+    away(trial, chance, 60)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_disk_that_is_full_for_a_while_delays_documents_and_loses_none(trial: Trial, seed: int) -> None:
-    chance = random.Random(seed)
-    trial.faults.put("full", chance.randint(1, 8))
+@pytest.mark.parametrize("writes", [1, 4, *(pytest.param(n, marks=pytest.mark.soak) for n in (2, 3, *range(5, 25)))])
+def test_a_disk_that_is_full_from_some_write_on_delays_documents_and_loses_none(
+    trial: Trial, chance: random.Random, writes: int
+) -> None:
+    trial.faults.put("full-worker", writes)
     documents = trial.upload(notes(chance, 6))
-    eventually(lambda: tried_again(trial) >= 4)
-    assert trial.try_upload(*notes(chance, 1)[0]) == 507
-    trial.faults.drop("full")
+    eventually(lambda: tried_again(trial) >= 2)
+    trial.faults.put("full-api", chance.randint(1, 4))
+    assert 507 in {trial.try_upload(*note) for note in notes(chance, 4)}
+    trial.faults.drop("full-api")
+    trial.faults.drop("full-worker")
     trial.close()
     assert trial.states(documents) == {"ready"}
