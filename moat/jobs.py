@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from celery import Celery
@@ -10,10 +10,10 @@ from kombu.exceptions import KombuError, OperationalError
 from sqlalchemy import Select, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from moat.database import Database
+from moat.database import Database, catalog_now
 from moat.errors import Unavailable
 from moat.settings import Settings
-from moat.tables import Generation, Indexing, Outbox, utc_now
+from moat.tables import Generation, Indexing, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ _TAKEN_FOR = timedelta(seconds=30)
 
 def enqueue(session: Session, task: str, argument: UUID, *, queue: str, delay: timedelta = timedelta(0)) -> None:
     """Ask for a task in the same commit that makes it necessary."""
-    session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=utc_now() + delay))
+    due = catalog_now(session) + delay
+    session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=due))
 
 
 def enqueue_indexing(session: Session, row: Indexing, delay: timedelta = timedelta(0)) -> None:
@@ -43,7 +44,7 @@ def enqueue_indexing(session: Session, row: Indexing, delay: timedelta = timedel
             queue=row.queue,
             corpus_id=session.scalar(corpus),
             arguments=[str(row.id)],
-            available_at=utc_now() + delay,
+            available_at=catalog_now(session) + delay,
         )
     )
 
@@ -106,7 +107,10 @@ class Publisher:
     def _fill(self, queue: str, at_least: int = 1) -> int:
         """Fill a queue's window from the outbox, the corpora in turn: a bulk load holds nobody up."""
         with self._database.reading() as session:
-            if session.scalar(select(_due(queue).with_only_columns(Outbox.id).limit(1).exists())) is not True:
+            if (
+                session.scalar(select(_due(queue, catalog_now(session)).with_only_columns(Outbox.id).limit(1).exists()))
+                is not True
+            ):
                 return 0
         room = self._window - self.waiting(queue)
         return self._send(self._take_turns(queue, room)) if room >= at_least else 0
@@ -116,10 +120,10 @@ class Publisher:
         return waiting(self._app, queue)
 
     def _take(self) -> Sequence[Outbox]:
-        now = utc_now()
         with self._database.transaction() as session:
+            now = catalog_now(session)
             due = session.scalars(
-                _due(None).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
+                _due(None, now).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
             ).all()
             for row in due:
                 row.taken_until = now + _TAKEN_FOR
@@ -127,13 +131,15 @@ class Publisher:
 
     def _take_turns(self, queue: str, room: int) -> Sequence[Outbox]:
         turn = func.row_number().over(partition_by=Outbox.corpus_id, order_by=Outbox.available_at)
-        order = _due(queue).with_only_columns(Outbox.id, Outbox.available_at, turn.label("turn")).subquery()
-        first = select(order.c.id).order_by(order.c.turn, order.c.available_at).limit(room)
         with self._database.transaction() as session:
-            chosen = session.scalars(first).all()
-            rows = session.scalars(_due(queue).where(Outbox.id.in_(chosen)).with_for_update(skip_locked=True)).all()
+            now = catalog_now(session)
+            order = _due(queue, now).with_only_columns(Outbox.id, Outbox.available_at, turn.label("turn")).subquery()
+            chosen = session.scalars(select(order.c.id).order_by(order.c.turn, order.c.available_at).limit(room)).all()
+            rows = session.scalars(
+                _due(queue, now).where(Outbox.id.in_(chosen)).with_for_update(skip_locked=True)
+            ).all()
             for row in rows:
-                row.taken_until = utc_now() + _TAKEN_FOR
+                row.taken_until = now + _TAKEN_FOR
         return sorted(rows, key=lambda row: chosen.index(row.id))
 
     def _send(self, batch: Sequence[Outbox]) -> int:
@@ -153,7 +159,9 @@ class Publisher:
         with self._database.transaction() as session:
             session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
             session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
-            session.execute(update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=utc_now()))
+            session.execute(
+                update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=catalog_now(session))
+            )
 
 
 def waiting(app: Celery, queue: str) -> int:
@@ -166,9 +174,8 @@ def waiting(app: Celery, queue: str) -> int:
         raise Unavailable(f"The broker does not answer: {error}") from error
 
 
-def _due(queue: str | None) -> Select[Outbox]:
+def _due(queue: str | None, now: datetime) -> Select[Outbox]:
     """Select the due tasks that nobody is sending: a queue's documents, or all else."""
-    now = utc_now()
     kind = (
         Outbox.task != INGEST_DOCUMENT if queue is None else (Outbox.task == INGEST_DOCUMENT) & (Outbox.queue == queue)
     )

@@ -99,4 +99,3 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
-

@@ -17,7 +17,7 @@ def main() -> None:
     settings = Settings.load()
     configure("api", settings.log_level)
     faults = Faults.from_environment()
-    other_clock(faults)
+    other_clock(faults, "clock-api")
     FullDisk(lambda: faults.number("full-api")).install()
     parts = services.app.build_parts(settings)
     parts = replace(parts, answering=replace(parts.answering, embedders=WordsEmbedders()))

@@ -29,7 +29,7 @@ FORGOTTEN_AFTER = timedelta(seconds=2)
 def work(faults: Faults) -> int:
     """Be the worker until told to stop."""
     faults.strike_in_tasks()
-    other_clock(faults)
+    other_clock(faults, "clock-worker")
     FullDisk(lambda: faults.number("full-worker")).install()
     workers.sweep.FORGOTTEN_AFTER = FORGOTTEN_AFTER  # nothing here is slow enough to be waited for longer
     _keep_leases_unless_silent(faults)

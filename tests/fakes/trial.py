@@ -1,4 +1,4 @@
-"""A running platform on trial: faults are armed, work is sent, and in the end everything must be as if nothing had been."""
+"""A running platform on trial: faults are armed, work is sent, and in the end all must be as if nothing had been."""
 
 import io
 import json
