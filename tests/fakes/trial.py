@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import select
@@ -68,6 +68,7 @@ class Trial:
         self.faults = faults
         self.doors = doors
         self._specs = specs
+        self._workers = 1
         self._other_log = faults.folder.parent / "another.log"
         self.client = PatientClient(running)
         self.expected = Expected()
@@ -79,6 +80,11 @@ class Trial:
     def stored(self) -> Stored:
         blobs = self.running.settings.blobs_folder
         return Stored(self.stores.database, self.stores.vectors, self._publisher.waiting, blobs)
+
+    @property
+    def at_once(self) -> int:
+        """Say how many documents all workers together have in hand at most."""
+        return self._workers * self.running.settings.worker.concurrency
 
     def waiting(self) -> int:
         """Count the documents that the broker holds."""
@@ -153,15 +159,17 @@ class Trial:
         eventually(lambda: self.running.supervisor.pid(name) is None)
 
     @contextmanager
-    def another_worker(self, **environment: str) -> Iterator[int]:
-        """Run one more worker beside the platform's until the block ends; gives its process."""
+    def another_worker(self) -> Iterator[None]:
+        """Run one more worker beside the platform's until the block ends."""
         spec = self._specs["worker"]
-        told = {**os.environ, **spec.environment, "MOAT_WORKER__NAME": "another", **environment}
+        self._workers += 1
+        told = {**os.environ, **spec.environment, "MOAT_WORKER__NAME": f"worker-{uuid4().hex}"}
         with self._other_log.open("ab") as log:
             process = subprocess.Popen(spec.argv, env=told, stdout=log, stderr=log, start_new_session=True)
         try:
-            yield process.pid
+            yield
         finally:
+            self._workers -= 1
             process.terminate()
             process.wait(60)
 

@@ -10,15 +10,14 @@ from tests.fakes.trial import Trial, notes
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 HOUR_S = 3600
-WORKS_AT_ONCE = 2
 # One process alone, as two containers may be, and both, as when the machine's clock is set.
 OFF = [
-    ({"worker": -HOUR_S}),
-    ({"api": HOUR_S}),
-    pytest.param({"worker": HOUR_S}, marks=pytest.mark.soak),
-    pytest.param({"api": -HOUR_S}, marks=pytest.mark.soak),
-    ({"worker": -HOUR_S, "api": -HOUR_S}),
-    ({"worker": HOUR_S, "api": HOUR_S}),
+    {"worker": -HOUR_S},
+    {"worker": HOUR_S, "api": HOUR_S},
+    *(
+        pytest.param(off, marks=pytest.mark.soak)
+        for off in ({"worker": HOUR_S}, {"api": HOUR_S}, {"api": -HOUR_S}, {"worker": -HOUR_S, "api": -HOUR_S})
+    ),
 ]
 
 
@@ -28,7 +27,7 @@ def test_a_clock_is_set_an_hour_off_with_work_in_hand_and_set_right_again(
 ) -> None:
     trial.faults.hold(before("_write_vectors"))
     documents = trial.upload(notes(chance, 5))
-    eventually(lambda: trial.faults.held() == WORKS_AT_ONCE)
+    eventually(lambda: trial.faults.held() == trial.at_once)
     for name, seconds in off.items():
         trial.faults.put(f"clock-{name}", seconds)
     documents += trial.upload(notes(chance, 3))
@@ -38,8 +37,8 @@ def test_a_clock_is_set_an_hour_off_with_work_in_hand_and_set_right_again(
     assert trial.states(documents) == {"ready"}
 
     trial.faults.hold(before("_conclude"))
-    documents += trial.upload(notes(chance, 3))
-    eventually(lambda: trial.faults.held() == WORKS_AT_ONCE)
+    documents += trial.upload(notes(chance, 6))
+    eventually(lambda: trial.faults.held() == trial.at_once)
     for name in off:
         trial.faults.drop(f"clock-{name}")
     trial.faults.release()

@@ -11,7 +11,6 @@ from tests.fakes.patient import eventually
 from tests.fakes.trial import Trial, archive, notes
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
-WORKS_AT_ONCE = 2
 SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6)]
 
 
@@ -65,7 +64,7 @@ def test_a_task_that_outlives_its_lease_writes_nothing_any_more(trial: Trial, ch
 def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(trial: Trial, chance: random.Random) -> None:
     trial.faults.hold(before("_write_vectors"))
     documents = trial.upload(notes(chance, 6))
-    eventually(lambda: trial.faults.held() == WORKS_AT_ONCE)
+    eventually(lambda: trial.faults.held() == trial.at_once)
     pid = trial.running.supervisor.pid("worker")
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: trial.said("Warm shutdown"))
