@@ -102,6 +102,7 @@ def _republish(queue: str, parts: Parts) -> None:
             .where(Indexing.state == DocumentState.QUEUED, Indexing.queue == queue, Indexing.available_at <= now)
             .where(lost)
             .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)  # another sweeper may send the same ones
         ).all()
         for row in rows:
             row.published_at = None

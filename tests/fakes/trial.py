@@ -137,7 +137,7 @@ class Trial:
         except Unavailable:  # a store that is away may hold anything
             return False
 
-    def close(self, seconds: float = 120) -> None:
+    def close(self, seconds: float = 300) -> None:
         """Wait until nothing is left to do, and look at everything."""
         eventually(self.is_drained, seconds)
         if self.expected.accepted - self.expected.deleted:

@@ -30,7 +30,7 @@ def away(trial: Trial, chance: random.Random, seconds: float) -> None:
     eventually(lambda: tried_again(trial) >= 5 and time.monotonic() > over, seconds + 60)
     assert "failed" not in trial.states(documents)
     trial.doors.open("edge")
-    trial.close(180)
+    trial.close()
     assert trial.states(documents) == {"ready"}
 
 
