@@ -16,7 +16,7 @@ from tests.fakes.full_disk import FullDisk
 from tests.fakes.workshop import Workshop, paragraphs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
-STRIDE = 13
+STRIDE = 17
 
 
 class Disk:
