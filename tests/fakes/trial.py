@@ -196,6 +196,9 @@ class Doors:
     def open(self, name: str) -> None:
         self._shut.discard(name)
 
+    def open_all(self) -> None:
+        self._shut.clear()
+
     def guarding(self, spec: ProcessSpec) -> Callable[[], None]:
         """Make a preparation of the process that fails while its door is shut."""
 

@@ -31,6 +31,7 @@ def trial(platform_on_trial: Trial) -> Iterator[Trial]:
     platform_on_trial.faults.clear()
     yield platform_on_trial
     platform_on_trial.faults.clear()
+    platform_on_trial.doors.open_all()
 
 
 @pytest.fixture

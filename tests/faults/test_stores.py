@@ -22,6 +22,7 @@ def tried_again(trial: Trial) -> int:
 def away(trial: Trial, chance: random.Random, seconds: float) -> None:
     """Keep the vectors' server away while documents arrive, for so long and until work has been tried in vain."""
     trial.upload(notes(chance, 3))
+    trial.close()  # from here on there is something that a question is looked up in
     trial.doors.shut("edge")
     trial.kill_without_successor("edge")
     over = time.monotonic() + seconds
