@@ -10,7 +10,7 @@ from tests.fakes.faults import Boundary, before, boundaries, steps
 from tests.fakes.patient import eventually
 from tests.fakes.trial import Trial, archive, notes
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1800)]
 SOAK = [pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 6)]
 
 
@@ -29,7 +29,7 @@ def killed_at(trial: Trial, places: list[Boundary], chance: random.Random) -> No
         trial.faults.arm("kill", place)
     while trial.faults.armed("kill"):
         trial.upload([*notes(chance, 2), archive(chance)])
-        eventually(lambda: trial.is_drained() or not trial.faults.armed("kill"))
+        eventually(lambda: trial.is_drained() or not trial.faults.armed("kill"), 900)
     trial.close()
     assert trial.faults.struck("kill") == len(set(places))
 
