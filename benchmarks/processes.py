@@ -52,14 +52,18 @@ class ProcessTree:
 
     def cpu_s(self) -> float:
         """Sum the CPU seconds so far, those of ended children included."""
-        total = 0.0
-        for _, process in self._members():
+        return sum(self.cpu_by_name().values())
+
+    def cpu_by_name(self) -> dict[str, float]:
+        """Tell the CPU seconds so far by name, those of ended children included."""
+        spent: Counter[str] = Counter()
+        for name, process in self._members():
             try:
                 times = process.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += times.user + times.system + times.children_user + times.children_system
-        return total
+            spent[name] += times.user + times.system + times.children_user + times.children_system
+        return dict(spent)
 
     def memory_mb(self) -> dict[str, "Memory"]:
         """Tell the memory by name now, and of all together."""

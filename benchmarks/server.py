@@ -1,5 +1,6 @@
 """A Moat to measure: one that runs already, or one started for the run in a home of its own."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -26,8 +27,9 @@ SUPERVISOR = "supervisor"
 
 @dataclass(frozen=True, slots=True)
 class RunningMoat:
-    """A Moat started for the run: its address, its admin key, its processes, and the seconds until it was ready."""
+    """A Moat started for the run: its home, address, admin key, processes, and the seconds until it was ready."""
 
+    home: Path
     server: str
     key: str
     tree: ProcessTree
@@ -38,6 +40,7 @@ class RunningMoat:
 class Uploaded:
     """What became of an upload: how long until every file was settled, and each one's state or refusal by key.
 
+    A file without pages counts as one page.
     `stages` sums what each document's own clock says: of two documents in work at once, both count.
     """
 
@@ -45,6 +48,7 @@ class Uploaded:
     states: Mapping[str, str]
     problems: Mapping[str, str]
     chunks: int
+    pages: int
     stages: Mapping[str, float]
 
     @property
@@ -54,20 +58,21 @@ class Uploaded:
 
 
 @contextmanager
-def running_moat() -> Iterator[RunningMoat]:
-    """Start `moat up` in a temporary home, and stop it again at the end."""
+def running_moat(settings: Mapping[str, str] | None = None) -> Iterator[RunningMoat]:
+    """Start `moat up` in a temporary home, with these settings' names in its environment, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="moat-bench-") as home, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         command = [str(Path(sys.executable).with_name("moat")), "up", "--home", home, "--port", str(port)]
         began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | dict(settings or {}))
         try:
             server = f"http://127.0.0.1:{port}"
             _wait_until_ready(server, process)
             ready_s = time.perf_counter() - began
-            yield RunningMoat(server, Home(Path(home)).key_file.read_text("utf-8").strip(), _tree(Path(home)), ready_s)
+            key = Home(Path(home)).key_file.read_text("utf-8").strip()
+            yield RunningMoat(Path(home), server, key, _tree(Path(home)), ready_s)
         finally:
             process.terminate()
             process.wait(STOP_S)
@@ -96,7 +101,7 @@ def upload(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], de
         made.raise_for_status()
     problems: dict[str, str] = {}
     for start in range(0, len(names), BATCH_FILES):
-        problems |= _send(http, corpus, root, names[start : start + BATCH_FILES])
+        problems |= send(http, corpus, root, names[start : start + BATCH_FILES])
     documents = _settled(http, corpus, time.monotonic() + deadline_s)
     return Uploaded(
         wall_s=time.perf_counter() - began,
@@ -104,6 +109,7 @@ def upload(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], de
         problems=problems
         | {d["key"]: str(d.get("error")) for d in documents if d["state"] != DocumentState.READY.value},
         chunks=sum(document.get("chunks") or 0 for document in documents),
+        pages=sum(document.get("pages") or 1 for document in documents),
         stages=dict(sum((Counter(document["timings"]) for document in documents), Counter[str]())),
     )
 
@@ -121,10 +127,12 @@ def chunks(http: httpx.Client, corpus: str) -> list[tuple[str, int]]:
     return found
 
 
-def _send(http: httpx.Client, corpus: str, root: Path, names: Sequence[str]) -> dict[str, str]:
+def send(http: httpx.Client, corpus: str, root: Path, names: Sequence[str], priority: str = "") -> dict[str, str]:
+    """Upload files in one call under their paths as keys, and give what was refused, by key."""
     with ExitStack() as opened:
         files = [("files", (Path(name).name, opened.enter_context((root / name).open("rb")))) for name in names]
-        response = http.post(f"/v1/corpora/{corpus}/documents", files=files, data={"key": list(names)})
+        data = {"key": list(names), "priority": priority}
+        response = http.post(f"/v1/corpora/{corpus}/documents", files=files, data=data)
     body = response.json()
     if "items" not in body:  # all refused: the problem is the answer
         return dict.fromkeys(names, f"{response.status_code}: {body.get('detail')}")

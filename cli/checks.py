@@ -12,7 +12,7 @@ from typing import Literal
 
 from cli.embedded import recorded_engine, valkey_program
 from cli.home import Home, mode_of
-from moat.embedder import PACKAGED_MODELS, check_name
+from moat.embedder import PACKAGED_MODELS, check_name, model_of
 from moat.errors import MoatError
 from moat.settings import Settings
 
@@ -136,7 +136,7 @@ def vector_engine(settings: Settings) -> Iterator[Finding]:
 def embedder(settings: Settings) -> Iterator[Finding]:
     """The default embedder is on this machine, and torch can be imported beside it."""
     name = settings.embedder.default
-    package = PACKAGED_MODELS.get(name)
+    package = PACKAGED_MODELS.get(model_of(name))
     try:
         check_name(name)
     except MoatError as error:

@@ -14,7 +14,7 @@ HASHES, BANDS = 128, 16
 NEAR = 0.8
 _SHINGLE_WORDS = 5
 _AT_ONCE = 4096
-_LANGUAGE_CHARS = 4000
+_LANGUAGE_CHARS = 1500
 # Fewer letters than these say nothing certain of a language.
 _LANGUAGE_LETTERS = 20
 _random = np.random.default_rng(1997)

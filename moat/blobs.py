@@ -74,8 +74,13 @@ def vectors_name(sha256: str, fingerprint: str) -> str:
 
 
 def text_name(indexing_id: UUID) -> str:
-    """Name the blob of the canonical text that an indexing's spans count in."""
+    """Name the canonical text of an indexing whose row names none, as those of an older Moat do."""
     return f"texts/{indexing_id.hex}"
+
+
+def shared_text_name(digest: str) -> str:
+    """Name the blob of a canonical text, that the spans of one or more indexings count in."""
+    return f"texts/{digest}"
 
 
 class Staged:

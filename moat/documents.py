@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from moat.blobs import shared_text_name, text_name
 from moat.children import children, inherit_access
 from moat.database import catalog_now
 from moat.errors import Conflict
@@ -44,6 +45,11 @@ def ask_indexing(
     return row
 
 
+def text_of(indexing: Indexing) -> str:
+    """Name the blob of the canonical text that an indexing's spans count in."""
+    return shared_text_name(indexing.text) if indexing.text else text_name(indexing.id)
+
+
 def start_forgetting(session: Session, document: Document) -> None:
     """Hide a document and its children at once and queue the removal of all that is held of them."""
     if document.state == DocumentState.DELETING:
@@ -64,7 +70,7 @@ def start_forgetting(session: Session, document: Document) -> None:
         Forgetting(
             document_id=document.id,
             collections=collections,
-            texts=[row.id.hex for row in rows],
+            texts=[row.text or row.id.hex for row in rows],
             originals=list(
                 session.scalars(select(Version.sha256).where(Version.document_id == document.id).distinct())
             ),

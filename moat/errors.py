@@ -30,6 +30,12 @@ class InvalidRequest(MoatError):
     title = "The request is not valid"
 
 
+class NotConvertible(InvalidRequest):
+    """OpenVINO cannot run this embedder here."""
+
+    title = "The embedder cannot be run in this form"
+
+
 class MalformedRequest(InvalidRequest):
     """The request breaks its own wire format, or ended early."""
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from moat.database import Database, catalog_now
@@ -98,22 +98,28 @@ class Publisher:
             total += self._send(batch)
             if len(batch) < _BATCH:
                 break
-        return total + sum(self._fill(queue) for queue in (INGEST, BULK, REINDEX))
+        return total + self._fill()
 
     def refill(self) -> int:
         """Publish documents once a window is half empty; called when one is done."""
-        return sum(self._fill(queue, at_least=self._window // 2) for queue in (INGEST, BULK, REINDEX))
+        return self._fill(at_least=self._window // 2)
 
-    def _fill(self, queue: str, at_least: int = 1) -> int:
-        """Fill a queue's window from the outbox, the corpora in turn: a bulk load holds nobody up."""
+    def _fill(self, at_least: int = 1) -> int:
+        """Fill the queues' windows from the outbox, the corpora in turn: a bulk load holds nobody up."""
+        sent = 0
+        for queue in self._due_queues():
+            room = self._window - self.waiting(queue)
+            if room >= at_least:
+                sent += self._send(self._take_turns(queue, room))
+        return sent
+
+    def _due_queues(self) -> list[str]:
+        """Name the queues that a document is due in, most urgent first."""
         with self._database.reading() as session:
-            if (
-                session.scalar(select(_due(queue, catalog_now(session)).with_only_columns(Outbox.id).limit(1).exists()))
-                is not True
-            ):
-                return 0
-        room = self._window - self.waiting(queue)
-        return self._send(self._take_turns(queue, room)) if room >= at_least else 0
+            now = catalog_now(session)
+            due = [_due(queue, now).with_only_columns(Outbox.id).limit(1).exists() for queue in (INGEST, BULK, REINDEX)]
+            found = session.execute(select(*due)).one()
+        return [queue for queue, any_ in zip((INGEST, BULK, REINDEX), found, strict=True) if any_]
 
     def waiting(self, queue: str) -> int:
         """Count the messages that wait in a queue of the broker."""
@@ -123,24 +129,32 @@ class Publisher:
         with self._database.transaction() as session:
             now = catalog_now(session)
             due = session.scalars(
-                _due(None, now).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
+                _due(UPKEEP, now).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
             ).all()
             for row in due:
                 row.taken_until = now + _TAKEN_FOR
         return due
 
     def _take_turns(self, queue: str, room: int) -> Sequence[Outbox]:
-        turn = func.row_number().over(partition_by=Outbox.corpus_id, order_by=Outbox.available_at)
         with self._database.transaction() as session:
             now = catalog_now(session)
-            order = _due(queue, now).with_only_columns(Outbox.id, Outbox.available_at, turn.label("turn")).subquery()
-            chosen = session.scalars(select(order.c.id).order_by(order.c.turn, order.c.available_at).limit(room)).all()
-            rows = session.scalars(
-                _due(queue, now).where(Outbox.id.in_(chosen)).with_for_update(skip_locked=True)
-            ).all()
+            # A corpus at a time along the index: ranking all that waits would cost more the more there is.
+            corpora = _corpora_in(queue, session)
+            each = 1 if len(corpora) > room else room
+            turns: list[tuple[int, datetime, Outbox]] = []
+            for corpus in corpora:
+                head = (
+                    _due(queue, now)
+                    .where(Outbox.corpus_id.is_not_distinct_from(corpus))
+                    .order_by(Outbox.available_at)
+                    .limit(each)
+                )
+                found = session.scalars(head.with_for_update(skip_locked=True))
+                turns += [(turn, row.available_at, row) for turn, row in enumerate(found)]
+            rows = [row for *_, row in sorted(turns, key=lambda place: place[:2])[:room]]
             for row in rows:
                 row.taken_until = now + _TAKEN_FOR
-        return sorted(rows, key=lambda row: chosen.index(row.id))
+        return rows
 
     def _send(self, batch: Sequence[Outbox]) -> int:
         sent: list[Outbox] = []
@@ -159,26 +173,34 @@ class Publisher:
         with self._database.transaction() as session:
             session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
             session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
-            session.execute(
-                update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=catalog_now(session))
-            )
+            published = update(Indexing).where(Indexing.id.in_(indexings))
+            session.execute(published.values(published_at=catalog_now(session)))
 
 
 def waiting(app: Celery, queue: str) -> int:
     """Count the messages that wait in a queue of the broker; raises Unavailable when it does not answer."""
     try:
-        with app.connection_for_read() as connection:
+        with app.pool.acquire(block=True) as connection:  # a new connection costs more than the question
             channel = connection.default_channel
             return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
     except (OperationalError, KombuError, OSError) as error:
         raise Unavailable(f"The broker does not answer: {error}") from error
 
 
-def _due(queue: str | None, now: datetime) -> Select[Outbox]:
-    """Select the due tasks that nobody is sending: a queue's documents, or all else."""
-    kind = (
-        Outbox.task != INGEST_DOCUMENT if queue is None else (Outbox.task == INGEST_DOCUMENT) & (Outbox.queue == queue)
-    )
+def _due(queue: str, now: datetime) -> Select[Outbox]:
+    """Select a queue's due tasks that nobody is sending."""
     return select(Outbox).where(
-        kind, Outbox.available_at <= now, or_(Outbox.taken_until.is_(None), Outbox.taken_until < now)
+        Outbox.queue == queue,
+        Outbox.available_at <= now,
+        or_(Outbox.taken_until.is_(None), Outbox.taken_until < now),
     )
+
+
+def _corpora_in(queue: str, session: Session) -> list[UUID | None]:
+    """Name the corpora that wait in a queue, by one look into the index for each; None are those of an older Moat."""
+    corpora: list[UUID | None] = []
+    every = select(Outbox.corpus_id).where(Outbox.queue == queue, Outbox.corpus_id.is_not(None))
+    following = every.order_by(Outbox.corpus_id).limit(1)
+    while corpus := session.scalar(following.where(Outbox.corpus_id > corpora[-1]) if corpora else following):
+        corpora.append(corpus)
+    return [None, *corpora]

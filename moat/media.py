@@ -46,6 +46,7 @@ _SAMPLE = 8192
 _JSON_PROBE_BYTES = 1_000_000
 _OLE_PROBE_BYTES = 20_000_000
 _BOMS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
 _HTML = re.compile(r"\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _XML = re.compile(r"\s*<(\?xml\b|!DOCTYPE\b|svg\b)", re.I)
 _JSON = re.compile(r'\s*(\{\s*["}]|\[\s*[\[{"\]\d\-tfn])')
@@ -194,7 +195,7 @@ def _is_text(sample: bytes, cut_in_front: bool = False) -> bool:
         return True
     if b"\0" in sample:
         return False
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample)
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls * 100 > len(sample):
         return False
     # A sample may cut a character in two at either end.

@@ -99,7 +99,7 @@ class SandboxSettings(Section):
     ocr_languages: str = Field(
         "eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$", description="Tesseract's languages, e.g. 'eng+deu'."
     )
-    ocr_max_pages: int = Field(200, ge=1, description="Pages of one document that are read through OCR.")
+    ocr_max_pages: int = Field(200, ge=0, description="Pages of one document that are read through OCR; 0: none.")
     ocr_max_pixels: int = Field(50_000_000, ge=100_000, description="Pixels of the largest picture that is read.")
     idle_s: PositiveSeconds = Field(20, description="Idle seconds after which a warm child is let go.")
 
@@ -121,7 +121,10 @@ class WorkerSettings(Section):
 
 class EmbedderSettings(Section):
     default: str = Field("all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model or a folder.")
-    batch_size: int = Field(16, ge=1, le=512, description="Chunks in one forward pass.")
+    engine: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="What runs the model: OpenVINO where it can, else torch, which is slower."
+    )
+    converted: str = Field("~/.cache/moat/models", description="Folder of models converted for OpenVINO.")
     passes: int = Field(0, ge=0, le=256, description="Forward passes at once, each on one core; 0 means one a core.")
 
 

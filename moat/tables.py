@@ -179,6 +179,7 @@ class Indexing(Table):
     error: Mapped[str | None]
     hint: Mapped[str | None]
     timings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    text: Mapped[str | None] = mapped_column(index=True)  # hash of the canonical text, which copies share
     report: Mapped[dict[str, Any] | None]  # what cleaning and redaction did, and what the parser warns of
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
@@ -255,6 +256,7 @@ class Outbox(Table):
     arguments: Mapped[list[str]]
     available_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     taken_until: Mapped[datetime | None]
+    __table_args__ = (Index("outbox_by_turn", "queue", "corpus_id", "available_at"),)
 
 
 class Job(Table):

@@ -60,6 +60,7 @@ class Vectors:
 
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
+        self._made: set[str] = set()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Vectors":
@@ -90,9 +91,12 @@ class Vectors:
             self._client.get_collections()
 
     def create(self, collection: str, dimension: int) -> None:
-        """Make a generation's collection; one that exists already is kept."""
+        """Make a generation's collection; one that exists already is kept, one that was seen is not asked for again."""
+        if collection in self._made:
+            return
         with _translated():
             if self._client.collection_exists(collection):
+                self._made.add(collection)
                 return
             self._client.create_collection(
                 collection,
@@ -102,9 +106,11 @@ class Vectors:
             for name in ("document_id", "access"):
                 self._client.create_payload_index(collection, name, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "version", models.PayloadSchemaType.INTEGER)
+        self._made.add(collection)
 
     def drop(self, collection: str) -> None:
         """Remove a collection; one that is gone already is fine."""
+        self._made.discard(collection)
         with _translated():
             if self._client.collection_exists(collection):
                 self._client.delete_collection(collection)
@@ -126,9 +132,13 @@ class Vectors:
         """Write a document's chunks; the same chunks written again change nothing."""
         common = {"document_id": str(document_id), "version": version, "access": list(access)}
         points = [_point(point_id(generation_id, document_id, version, c.chunk.ordinal), common, c) for c in chunks]
-        with _translated():
-            for start in range(0, len(points), UPSERT_POINTS):
-                self._client.upsert(collection, points[start : start + UPSERT_POINTS], wait=True)
+        try:
+            with _translated():
+                for start in range(0, len(points), UPSERT_POINTS):
+                    self._client.upsert(collection, points[start : start + UPSERT_POINTS], wait=True)
+        except Unavailable:
+            self._made.discard(collection)  # the next try looks whether it is there at all
+            raise
 
     def delete_version(self, collection: str, document_id: UUID, version: int) -> None:
         """Remove one version's points."""

@@ -10,6 +10,9 @@ from moat.database import catalog_now
 from moat.documents import is_referenced
 from moat.tables import Document, Forgetting
 from workers.parts import Parts
+from workers.texts import drop_texts
+
+_UUID_CHARS = 32
 
 
 def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None) -> bool:
@@ -26,9 +29,11 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
     for collection in row.collections:
         if collection in present:
             parts.vectors.delete_document(collection, document_id)
+    unshared = [text for text in row.texts if len(text) == _UUID_CHARS]  # named by their indexing, by an older Moat
     with parts.database.transaction() as session:
         session.execute(delete(Document).where(Document.id == document_id))
-    for indexing in row.texts:
+        drop_texts(session, set(row.texts).difference(unshared), parts)
+    for indexing in unshared:
         parts.blobs.delete(text_name(UUID(indexing)))
     for sha256 in row.originals:
         delete_unshared(sha256, parts)

@@ -11,7 +11,7 @@ from ingest import pipeline
 from ingest.embed import embed
 from ingest.likeness import likeness
 from ingest.pack import key
-from moat.blobs import original_name, parsed_name, text_name
+from moat.blobs import original_name, parsed_name
 from moat.documents import mark_untidy, pass_on_access
 from moat.embedder import Embedder
 from moat.errors import LostClaim, NotFound
@@ -35,6 +35,7 @@ from workers.likeness import note_likeness
 from workers.members import accept_members
 from workers.originals import drop_unmasked
 from workers.parts import Parts
+from workers.texts import keep_text
 
 PROGRESS_EVERY_S = 1.0
 # A worker that dies in a long document loses no more new vectors than these.
@@ -52,6 +53,7 @@ class Work:
     collection: str
     pipeline: PipelineSettings
     fingerprint: str
+    dimension: int | None  # of the generation's collection, once there is one
     elements: str | None  # masked elements that stand in for an original that is gone
 
 
@@ -67,21 +69,21 @@ def ingest_once(indexing_id: UUID, parts: Parts) -> None:
 def _ingest(claim: Claim, parts: Parts) -> None:
     started = time.monotonic()
     work = _load(claim, parts)
-    parsed = _parsed(claim, work, parts)
+    parsed, unsaved = _parsed(work, parts)
     parsed_at = time.monotonic()
     embedder = parts.embedders.get(work.pipeline.embedder)
     prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
     _ensure_collection(claim, work, embedder, parts)
-    _note_parsed(claim, work, parsed, prepared.canonical, parts)
+    _note_parsed(claim, work, parsed, unsaved, prepared.canonical, parts)
     accept_members(claim, parsed.members, parts)
     chunked_at = time.monotonic()
-    kept = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
+    kept, embedded = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
     timings = {
         "parse_s": round(parsed_at - started, 3),
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared, kept, timings, parts)
+    _conclude(claim, work, prepared, kept, embedded, timings, parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
@@ -99,25 +101,23 @@ def _load(claim: Claim, parts: Parts) -> Work:
             generation.collection,
             PipelineSettings.model_validate(generation.pipeline),
             generation.fingerprint,
+            generation.dimension,
             version.elements,
         )
 
 
-def _parsed(claim: Claim, work: Work, parts: Parts) -> ParsedDocument:
-    """Reuse what was parsed of the same bytes before, else parse, mask what the corpus wants masked, and keep it."""
-    name = _elements_name(work)
+def _parsed(work: Work, parts: Parts) -> tuple[ParsedDocument, bytes | None]:
+    """Reuse what was parsed of the same bytes before, else parse and mask what the corpus wants masked.
+
+    The second is what has to be stored of it.
+    """
     try:
-        return pipeline.load_parsed(parts.blobs.get(name))
+        return pipeline.load_parsed(parts.blobs.get(_elements_name(work))), None
     except NotFound:
         parsed = pipeline.redact(_read(work, parts), work.pipeline.redaction)
-        dumped = pipeline.dump_parsed(parsed)
-        with parts.database.transaction() as session:
-            # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
-            fenced(session, claim)
-            # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
-            if work.elements is None or work.pipeline.redaction.mode == "mask":
-                parts.blobs.put(name, dumped)
-        return parsed
+        # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
+        keeps = work.elements is None or work.pipeline.redaction.mode == "mask"
+        return parsed, pipeline.dump_parsed(parsed) if keeps else None
 
 
 def _read(work: Work, parts: Parts) -> ParsedDocument:
@@ -137,6 +137,8 @@ def _elements_name(work: Work) -> str:
 
 def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
     parts.vectors.create(work.collection, embedder.dimension)
+    if work.dimension is not None:
+        return
     with parts.database.transaction() as session:
         session.execute(
             update(Generation)
@@ -145,12 +147,16 @@ def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Part
         )
 
 
-def _note_parsed(claim: Claim, work: Work, parsed: ParsedDocument, canonical: CanonicalText, parts: Parts) -> None:
-    dumped = pipeline.dump_canonical(canonical)
+def _note_parsed(
+    claim: Claim, work: Work, parsed: ParsedDocument, unsaved: bytes | None, canonical: CanonicalText, parts: Parts
+) -> None:
     masked = work.pipeline.redaction.mode == "mask"
     with parts.database.transaction() as session:
+        # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
         row = fenced(session, claim)
-        parts.blobs.put(text_name(claim.indexing_id), dumped)
+        if unsaved is not None:
+            parts.blobs.put(_elements_name(work), unsaved)
+        keep_text(session, row, canonical, parts)
         session.execute(
             update(Version)
             .where(Version.document_id == claim.document_id, Version.number == claim.version)
@@ -165,9 +171,11 @@ def _note_parsed(claim: Claim, work: Work, parsed: ParsedDocument, canonical: Ca
 
 def _write_vectors(
     claim: Claim, work: Work, chunks: tuple[Chunk, ...], title: str, embedder: Embedder, parts: Parts
-) -> KeptVectors:
+) -> tuple[KeptVectors, int]:
+    """Write the points; give the vectors to keep, and how many of them had to be made."""
     kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
     kept.look_around((key(embedder, c.text) for c in chunks), work.sha256, claim.document_id, parts.database)
+    known = len(kept.vectors)
     done, told_at = 0, time.monotonic()
     for batch in embed(chunks, title, embedder, known=kept.vectors):
         claim.check()
@@ -179,7 +187,7 @@ def _write_vectors(
                 fenced(session, claim).progress = done / max(1, len(chunks))
                 if kept.unsaved >= SAVED_EVERY:
                     kept.save()
-    return kept
+    return kept, len(kept.vectors) - known
 
 
 def _conclude(
@@ -187,6 +195,7 @@ def _conclude(
     work: Work,
     prepared: pipeline.Prepared,
     kept: KeptVectors,
+    embedded: int,
     timings: dict[str, float],
     parts: Parts,
 ) -> None:
@@ -213,7 +222,7 @@ def _conclude(
         if newer is None:
             session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
         row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
-        row.failures, row.report = 0, prepared.report
+        row.failures, row.report = 0, prepared.report | {"embedded": embedded}
         note_likeness(session, document, claim.version, alike)
         _serve(session, row, document)
         finish(session, row, DocumentState.READY)

@@ -34,6 +34,7 @@ from workers.moments import mend_moments
 from workers.originals import drop_unmasked_of_corpus
 from workers.parts import Parts
 from workers.reindex import advance_reindex
+from workers.texts import drop_texts_of_generation
 from workers.tidy import tidy_document
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,9 @@ def _drop(generation_id: UUID, collection: str, corpus_id: UUID, parts: Parts) -
         session.execute(update(Generation).where(Generation.id == generation_id).values(state="abandoned"))
         made = [
             text_name(indexing)
-            for indexing in session.scalars(select(Indexing.id).where(Indexing.generation_id == generation_id))
+            for indexing in session.scalars(
+                select(Indexing.id).where(Indexing.generation_id == generation_id, Indexing.text.is_(None))
+            )
         ]
         made += unneeded_packs(session, session.get_one(Generation, generation_id))
         session.execute(
@@ -176,6 +179,7 @@ def _drop(generation_id: UUID, collection: str, corpus_id: UUID, parts: Parts) -
     parts.vectors.drop(collection)
     for name in made:
         parts.blobs.delete(name)
+    drop_texts_of_generation(generation_id, parts)
     drop_unmasked_of_corpus(corpus_id, parts)
     with parts.database.transaction() as session:
         session.execute(update(Generation).where(Generation.id == generation_id).values(state="dropped"))

@@ -9,6 +9,7 @@ from moat.documents import LIVE_GENERATIONS
 from moat.records import DocumentState
 from moat.tables import Document, DocumentAccess, Generation, Indexing
 from workers.parts import Parts
+from workers.texts import drop_texts
 
 _GAVE_UP = frozenset({DocumentState.FAILED, DocumentState.QUARANTINED, DocumentState.CANCELLED})
 
@@ -58,6 +59,15 @@ def _tidy_collection(document_id: UUID, collection: str, indexings: list[Indexin
         parts.vectors.delete_ordinals_from(collection, document_id, newest.version, newest.chunks)
         for old in indexings:
             if old.version < newest.version:
-                parts.blobs.delete(text_name(old.id))
+                _drop_text(old, parts)
     for given_up in (i for i in indexings if i.state in _GAVE_UP):
         parts.vectors.delete_version(collection, document_id, given_up.version)
+
+
+def _drop_text(old: Indexing, parts: Parts) -> None:
+    if old.text is None:
+        parts.blobs.delete(text_name(old.id))
+        return
+    with parts.database.transaction() as session:
+        session.execute(update(Indexing).where(Indexing.id == old.id, Indexing.text == old.text).values(text=None))
+        drop_texts(session, [old.text], parts)

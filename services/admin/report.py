@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
 from moat.access import find_corpus
-from moat.embedder import ENGLISH_MODELS
+from moat.embedder import knows_english_only
 from moat.records import DocumentState
 from moat.tables import ChunkRow, Corpus, Document, Indexing, LikenessRow, Version, utc_now
 from services.admin.report_schemas import (
@@ -174,7 +174,7 @@ def _warnings(corpus: Corpus, languages: dict[str, int]) -> list[str]:
     embedder = corpus.pipeline["embedder"]
     known = _sum(languages, languages.keys() - {"unknown"})
     other = known - languages.get("en", 0)
-    if embedder not in ENGLISH_MODELS or not known or other / known <= OTHER_LANGUAGES:
+    if not knows_english_only(embedder) or not known or other / known <= OTHER_LANGUAGES:
         return []
     return [
         f"{other / known:.0%} of the documents are not in English, and {embedder} knows English only. Set the corpus's "

@@ -13,8 +13,8 @@ from sse_starlette import EventSourceResponse
 
 from ingest.wire import load_canonical
 from moat.access import check_principals, find_document
-from moat.blobs import original_name, text_name
-from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting
+from moat.blobs import original_name
+from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting, text_of
 from moat.errors import NotFound
 from moat.records import CanonicalText, Reader
 from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
@@ -180,7 +180,7 @@ def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, Ca
         )
     if indexing is None:
         raise NotFound("No version of this document serves yet.", "Wait until its state is 'ready'.")
-    return indexing.version, load_canonical(parts.blobs.get(text_name(indexing.id))), indexing.generation_id
+    return indexing.version, load_canonical(parts.blobs.get(text_of(indexing))), indexing.generation_id
 
 
 @router.get("/documents/{document_id}/events", response_class=EventSourceResponse)

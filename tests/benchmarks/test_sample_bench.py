@@ -69,9 +69,16 @@ def test_indexing_is_compared_by_rate_and_by_what_embedding_does_not_explain():
 
 
 def test_moat_is_shown_beside_the_bare_embedder():
-    text = ingest.to_markdown(indexed(), indexed())
-    assert "2,000 word pieces a second" in text
-    assert "does 50% of that" in text
+    text = ingest.to_markdown(indexed(sentence_transformers=Stage(wall_s=16.0, cpu_s=30.0)), indexed())
+    assert "Moat's engine alone embeds Moat's chunks in 10.0 s, 2,000 word pieces a second" in text
+    assert "0.50 times as fast. sentence-transformers alone" in text
+    assert "1,250 word pieces a second; Moat, which parses, chunks and stores as well, is 0.80 times" in text
+
+
+def test_eight_bits_are_shown_beside_the_model_and_the_starter():
+    shown = cells(ingest.faster_table(indexed(), indexed(wall_s=10.0), indexed(wall_s=40.0)))
+    assert shown["all-MiniLM-L6-v2@int8"] == ["10.0", "1.00", "4.00"]
+    assert shown["all-MiniLM-L6-v2"] == ["20.0", "0.5", "2.00"]
 
 
 def test_latencies_are_percentiles_beside_the_starters():

@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from cli.up import Platform
 from ingest.wire import load_canonical
-from moat.blobs import FolderBlobs, text_name
+from moat.blobs import FolderBlobs
+from moat.documents import text_of
 from moat.records import DocumentState
 from moat.tables import ChunkRow, Document, Generation, Indexing, Job
 from tests.fakes.counting_worker import fingerprint_of
@@ -72,7 +73,7 @@ def chunk_texts(stores: Stores, home: Path) -> dict[UUID, list[str]]:
     with stores.database.reading() as session:
         indexings = session.scalars(select(Indexing).where(Indexing.generation_id == generation.id)).all()
         rows = session.scalars(select(ChunkRow).where(ChunkRow.generation_id == generation.id)).all()
-    texts = {i.document_id: load_canonical(blobs.get(text_name(i.id))).text for i in indexings}
+    texts = {i.document_id: load_canonical(blobs.get(text_of(i))).text for i in indexings}
     found: dict[UUID, list[str]] = {i.document_id: [] for i in indexings}
     for row in rows:
         found[row.document_id].append(fingerprint_of(texts[row.document_id][row.span_start : row.span_end]))

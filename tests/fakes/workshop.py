@@ -127,11 +127,11 @@ class Workshop:
         with self.database.transaction() as session:
             start_forgetting(session, session.get_one(Document, document_id))
 
-    def reindex(self, embedder: str = "small") -> UUID:
+    def reindex(self, embedder: str = "small", **more: Any) -> UUID:
         """Begin a reindex and queue its first step."""
         with self.database.transaction() as session:
             corpus = session.get_one(Corpus, self.corpus.id)
-            pipeline = PipelineSettings(embedder=embedder, chunk_tokens=32)
+            pipeline = PipelineSettings(embedder=embedder, chunk_tokens=32, **more)
             job = start_reindex(session, corpus, pipeline, fingerprint(pipeline), "admin")
             jobs.enqueue(session, jobs.ADVANCE_REINDEX, job.id, queue=jobs.UPKEEP)
             return job.id

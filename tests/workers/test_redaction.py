@@ -3,6 +3,7 @@
 import gzip
 import logging
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import select, text, update
@@ -11,7 +12,7 @@ from ingest.pipeline import fingerprint
 from moat import jobs
 from moat.generations import start_reindex
 from moat.records import DocumentState
-from moat.settings import PipelineSettings
+from moat.settings import PipelineSettings, RedactedType
 from moat.tables import Corpus, Generation, Indexing, Table, Version
 from tests.fakes.canaries import CANARIES, letter
 from tests.fakes.workshop import Workshop
@@ -80,6 +81,27 @@ def test_no_canary_is_left_anywhere_under_mask(shop: Workshop, caplog: pytest.Lo
     assert not any(name.startswith("originals/") for name in blobs(shop))
 
 
+def test_there_is_a_canary_of_every_type_that_can_be_masked() -> None:
+    assert set(CANARIES) == set(get_args(RedactedType))
+
+
+def test_no_canary_is_left_in_any_byte_on_the_disk_under_mask(shop: Workshop) -> None:
+    set_policy(shop, policy(mode="mask"))
+    document = shop.upload(letter())
+    shop.ingest(document)
+    shop.upload(letter().replace("Paragraph", "Passage"))  # a new version, whose predecessor is tidied
+    shop.settle()
+    assert shop.document(document).serving_version == 2
+    found = {
+        f"{path.relative_to(shop.settings.home)}: {kind}"
+        for path in shop.settings.home.rglob("*")
+        if path.is_file()
+        for kind, value in CANARIES.items()
+        if value.encode() in path.read_bytes() or value in _read(path)
+    }
+    assert found == set()
+
+
 def test_the_report_counts_what_was_masked(shop: Workshop) -> None:
     set_policy(shop, policy(mode="mask"))
     report = shop.ingest(shop.upload(letter(), "zeta.canary@mail.example.org.txt")).report
@@ -122,8 +144,8 @@ def test_what_was_masked_never_stands_in_for_what_another_upload_of_the_bytes_gi
     set_policy(shop, policy())
     again = shop.upload(letter(), "b.txt")
     shop.ingest(again)
-    text_of = blobs(shop)[f"texts/{shop.indexing(again).id.hex[:2]}/{shop.indexing(again).id.hex}"]
-    assert leaked(text_of) == list(CANARIES)
+    text = str(shop.indexing(again).text)
+    assert leaked(blobs(shop)[f"texts/{text[:2]}/{text}"]) == list(CANARIES)
 
 
 def test_the_original_stays_while_another_document_still_needs_it(shop: Workshop) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from moat.blobs import text_name
+from moat.documents import text_of
 from moat.errors import Unavailable
 from moat.records import DocumentState
 from moat.tables import (
@@ -24,6 +24,10 @@ from moat.tables import (
 )
 from tests.fakes.workshop import Killed, Workshop, paragraphs, raising, transient
 from workers.rebuild import requeue_everything
+
+
+def texts(shop: Workshop) -> set[str]:
+    return {name for name in shop.stored() if name.startswith("texts/")}
 
 
 def test_what_the_broker_forgot_is_sent_again(shop: Workshop) -> None:
@@ -134,19 +138,20 @@ def test_a_deleted_corpus_keeps_its_rows_while_the_vector_store_is_away(shop: Wo
 
 
 def test_texts_of_a_dropped_generation_go_also_when_the_worker_dies_in_between(shop: Workshop, monkeypatch) -> None:
-    document = shop.upload(paragraphs("lantern"))
+    document = shop.upload(f"{paragraphs('lantern')} and a \ufb01le")
     shop.deliver()
-    old = shop.indexing(document)
-    shop.reindex()
+    old = text_of(shop.indexing(document))
+    shop.reindex(cleaning={"unicode_forms": False})  # which makes another text of it
     shop.deliver()
+    assert {old, text_of(shop.indexing(document))} == texts(shop)
     shop.pass_time(2000)
     with monkeypatch.context() as patch:
         patch.setattr(shop.blobs, "delete", raising(Killed()))
         with pytest.raises(Killed):
             shop.sweep()
-    assert text_name(old.id) in shop.stored()
+    assert old in texts(shop)
     shop.sweep()
-    assert text_name(old.id) not in shop.stored()
+    assert texts(shop) == {text_of(shop.indexing(document))} != {old}
     assert len(shop.vectors.collections()) == 1
 
 

@@ -1,0 +1,106 @@
+"""Pages of PDFs with text a second, before embedding: Moat's parser and chunks beside LlamaIndex's, without OCR.
+
+python -m benchmarks.pdf_pages [--docs DIR] [--files N] [--seed S] [--out FILE]
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.ingest import say, write
+from benchmarks.processes import Stage, apart, machine, timed
+from benchmarks.sets import set_folder
+from benchmarks.tables import number, ratio, table
+
+DEFAULT_SET = "pdf_financebench_dev"
+FILES = 6
+
+
+def main() -> None:
+    """Read the same files with both, each in a process of its own, and print pages a second."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--docs", type=Path, help=f"folder of PDFs; {DEFAULT_SET} in MOAT_DATA otherwise")
+    parser.add_argument("--files", type=int, default=FILES, help="files taken at random")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="JSON of everything measured")
+    options = parser.parse_args()
+    files = sorted((options.docs or set_folder(DEFAULT_SET)).rglob("*.pdf"))
+    if not files:
+        parser.error(f"no PDF in {options.docs or DEFAULT_SET}: name a folder that holds some")
+    chosen = random.Random(options.seed).sample(files, min(options.files, len(files)))
+    measured = {}
+    for name, read in (("Moat", _by_moat), ("starter", _by_starter)):
+        say(f"{name}: reading {len(chosen)} files")
+        with apart() as process:
+            measured[name] = process.submit(read, chosen).result()
+    write(options.out, {"machine": machine(), **{name: [pages, asdict(it)] for name, (pages, it) in measured.items()}})
+    print(to_markdown(*measured["Moat"], *measured["starter"]))
+
+
+def to_markdown(our_pages: int, ours: Stage, their_pages: int, theirs: Stage) -> str:
+    """Write the table of both."""
+    rows = [
+        ["pages", number(our_pages), number(their_pages), ratio(our_pages, their_pages)],
+        ["seconds", number(ours.wall_s), number(theirs.wall_s), ratio(ours.wall_s, theirs.wall_s)],
+        ["CPU seconds", number(ours.cpu_s), number(theirs.cpu_s), ratio(ours.cpu_s, theirs.cpu_s)],
+        [
+            "pages a second",
+            number(our_pages / ours.wall_s),
+            number(their_pages / theirs.wall_s),
+            ratio(our_pages / ours.wall_s, their_pages / theirs.wall_s),
+        ],
+        [
+            "pages a CPU second",
+            number(our_pages / ours.cpu_s),
+            number(their_pages / theirs.cpu_s),
+            ratio(our_pages / ours.cpu_s, their_pages / theirs.cpu_s),
+        ],
+    ]
+    return table(["PDFs before embedding", "Moat", "starter", "Moat / starter"], rows)
+
+
+def _by_moat(files: Sequence[Path]) -> tuple[int, Stage]:
+    from ingest.pipeline import prepare
+    from ingest.sandbox import Sandbox
+    from moat.embedder import Embedders
+    from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings, WorkerSettings
+
+    embedder = Embedders(EmbedderSettings()).get(EmbedderSettings().default)
+    # The starter reads no picture; what OCR takes depends on the pictures alone.
+    sandbox = Sandbox(SandboxSettings(ocr_max_pages=0))
+
+    def read(file: Path) -> int:
+        parsed = sandbox.parse(file, "application/pdf", file.name)
+        prepare(parsed, file.name, PipelineSettings(), embedder)
+        return parsed.pages or 0
+
+    stages: dict[str, Stage] = {}
+    with timed(stages, "read"):
+        with ThreadPoolExecutor(WorkerSettings().concurrency) as threads:  # as many at once as a worker has in hand
+            pages = sum(threads.map(read, files))
+        sandbox.close()  # its children's CPU seconds count when they have ended
+    return pages, stages["read"]
+
+
+def _by_starter(files: Sequence[Path]) -> tuple[int, Stage]:
+    from llama_index.core.node_parser import SentenceSplitter
+    from llama_index.readers.file import PDFReader
+
+    from benchmarks.starter import CHUNK_TOKENS, OVERLAP_TOKENS
+
+    splitter = SentenceSplitter(chunk_size=CHUNK_TOKENS, chunk_overlap=OVERLAP_TOKENS)
+    stages: dict[str, Stage] = {}
+    pages = 0
+    with timed(stages, "read"):
+        for file in files:
+            documents = PDFReader().load_data(file)
+            splitter.get_nodes_from_documents(documents)
+            pages += len(documents)
+    return pages, stages["read"]
+
+
+if __name__ == "__main__":
+    main()

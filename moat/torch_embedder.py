@@ -1,0 +1,82 @@
+"""A sentence-transformers model run by torch: any model it can load, slower than OpenVINO where that has it too."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moat.errors import InvalidRequest
+from moat.records import Vector
+from moat.settings import EmbedderSettings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class TorchEmbedder:
+    """A sentence-transformers model on the CPU.
+
+    Each text is a forward pass with one core to itself, and several run at once: what a pass works on then stays in
+    that core's cache, nothing is padded, and a question need not wait for a batch of chunks.
+    """
+
+    def __init__(self, name: str, folder: Path, settings: EmbedderSettings) -> None:
+        self.name = name
+        self._model = load_model(folder)
+        self._span_tokenizer: Any = deepcopy(self._model.tokenizer)
+        dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise InvalidRequest(
+                f"The model {name!r} does not state its dimension.", "Choose a sentence-embedding model."
+            )
+        self.dimension = dimension
+        self.max_tokens = int(self._model.max_seq_length or 512)
+        self._passes = ThreadPoolExecutor(settings.passes or os.cpu_count() or 1, thread_name_prefix="embed")
+        # Fast tokenizers keep their padding as state, and refuse to be used by two threads at once.
+        self._tokenizing = threading.Lock()
+        self._spanning = threading.Lock()
+
+    def embed_texts(self, texts: Sequence[str]) -> Vector:
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for at, vector in enumerate(self._passes.map(self._forward, texts)):
+            vectors[at] = vector
+        return vectors
+
+    def embed_question(self, question: str) -> Vector:
+        return self._passes.submit(self._forward, question).result()
+
+    def _forward(self, text: str) -> Vector:
+        import torch
+
+        with self._tokenizing:
+            features = self._model.preprocess([text])
+        with torch.inference_mode():
+            embedded = self._model(features)["sentence_embedding"]
+            vector: Vector = torch.nn.functional.normalize(embedded, dim=1).numpy()[0]
+        return vector
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        with self._spanning:
+            encoding = self._span_tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+            )
+        return [(int(start), int(end)) for start, end in encoding["offset_mapping"]]
+
+
+def load_model(folder: Path) -> "SentenceTransformer":
+    """Load a model for forward passes of one core each."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # torch takes seconds to import and hundreds of megabytes: only a process that needs it pays for it.
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(1)
+    return SentenceTransformer(str(folder), device="cpu")
