@@ -181,8 +181,11 @@ def waiting(app: Celery, queue: str) -> int:
     """Count the messages that wait in a queue of the broker; raises Unavailable when it does not answer."""
     try:
         with app.pool.acquire(block=True) as connection:  # a new connection costs more than the question
-            channel = connection.default_channel
-            return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+            try:
+                channel = connection.default_channel
+                return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+            except (*connection.connection_errors, *connection.channel_errors) as error:  # the transport's own kinds
+                raise Unavailable(f"The broker does not answer: {error}") from error
     except (OperationalError, KombuError, OSError) as error:
         raise Unavailable(f"The broker does not answer: {error}") from error
 
