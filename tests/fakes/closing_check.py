@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ingest.wire import load_canonical
-from moat.blobs import FolderBlobs, text_name
+from moat.blobs import FolderBlobs
 from moat.database import Database
-from moat.documents import LIVE_GENERATIONS
+from moat.documents import LIVE_GENERATIONS, text_of
 from moat.generations import chunk_ids
 from moat.jobs import QUEUES
 from moat.records import TERMINAL_STATES, DocumentState
@@ -106,9 +106,9 @@ def _the_blobs_are_those_of_the_catalog(session: Session, folder: Path) -> None:
     newest = {(d.id, d.version) for d in session.scalars(select(Document))}
     for indexing in ready:
         if (indexing.document_id, indexing.version) in newest:
-            assert load_canonical(blobs.get(text_name(indexing.id))).text
+            assert load_canonical(blobs.get(text_of(indexing))).text
     texts = {path.name for path in (folder / "texts").rglob("*") if path.is_file()}
-    assert texts <= {id_.hex for id_ in session.scalars(select(Indexing.id))}
+    assert texts <= {text_of(indexing).partition("/")[2] for indexing in session.scalars(select(Indexing))}
 
 
 def _the_ledger_equals_the_calls(session: Session, expected: Expected) -> None:
