@@ -25,7 +25,6 @@ class Held:
     chunks: int
     embedded: int
     finished_at: datetime | None
-    timings: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,6 @@ def held(home: Path, corpus: str) -> list[Held]:
             chunks=indexing.chunks,
             embedded=int((indexing.report or {}).get("embedded", 0)),
             finished_at=indexing.finished_at,
-            timings=indexing.timings,
         )
         for document, version, indexing in rows
     ]

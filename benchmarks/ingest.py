@@ -168,7 +168,7 @@ def _stage(indexed: Indexed, name: str) -> str:
 def warm_up(http: httpx.Client) -> None:
     """Let the worker load its model and start its parser before the clock runs."""
     with tempfile.TemporaryDirectory(prefix="warm-up-") as folder:
-        (Path(folder) / "warm-up.txt").write_text("This first sentence loads whatever is loaded once.\n", encoding="utf-8")
+        (Path(folder) / "warm-up.txt").write_text("This sentence loads what is loaded once.\n", encoding="utf-8")
         upload(http, "warm-up", Path(folder), ["warm-up.txt"])
 
 

@@ -13,7 +13,7 @@ from benchmarks.workload import DATA_FOLDER, Workload
 from moat.errors import NotFound
 
 # A copy follows its first this many pages later, when that one is indexed: copies in work at once cannot share.
-COPIES_LATER = 1_500
+COPIES_LATER = 100
 
 
 def company_files() -> Workload:
@@ -40,7 +40,7 @@ def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
 
 
 def in_like_tenths(contents: Iterable[tuple[str, bytes]], seed: int, later: int = COPIES_LATER) -> Iterator[str]:
-    """Order names so that copies are spread evenly, each `later` names or more behind the first of its content."""
+    """Order names so that copies are spread evenly, each about `later` names behind the first of its content."""
     alike: dict[bytes, list[str]] = defaultdict(list)
     for name, content in contents:
         alike[content].append(name)

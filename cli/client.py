@@ -15,6 +15,7 @@ JsonObject = dict[str, Any]
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 _UPLOAD_TIMEOUT = httpx.Timeout(600, connect=5)
+_USUAL_WAIT_S, _LONGEST_WAIT_S = 30.0, 600.0
 _START = "Start it with 'moat up', or name another server with --server or MOAT_SERVER."
 _NO_KEY = "Give a key with --key or MOAT_KEY; an admin makes one with 'moat key create'."
 
@@ -22,11 +23,20 @@ _NO_KEY = "Give a key with --key or MOAT_KEY; an admin makes one with 'moat key 
 class CliError(MoatError):
     """What a server answered instead of a result, or what kept a call from reaching one."""
 
-    def __init__(self, status: int, title: str, detail: str, hint: str = "", body: JsonObject | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        hint: str = "",
+        body: JsonObject | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(detail, hint)
         self.problem_status = status
         self.problem_title = title
         self.body = body or {}
+        self.retry_after_s = retry_after_s
 
 
 class Client:
@@ -125,7 +135,13 @@ class Client:
             hint = _NO_KEY
         # A redirect is no result either: the address is not Moat's own.
         status = response.status_code if response.is_error else 422
-        raise CliError(status, title, detail, hint or "Check the address of the server.", stated)
+        after = _seconds(response.headers.get("retry-after", "")) if status == 429 else None
+        raise CliError(status, title, detail, hint or "Check the address of the server.", stated, after)
+
+
+def _seconds(header: str) -> float:
+    """Read Retry-After; a proxy may state a date instead of seconds, or nothing."""
+    return min(max(float(header), 1.0), _LONGEST_WAIT_S) if header.isdecimal() else _USUAL_WAIT_S
 
 
 def _json(response: httpx.Response) -> Any:

@@ -30,6 +30,7 @@ CHECKS: Mapping[str, Check] = {
     "Catalog": live_checks.catalog,
     "Broker": live_checks.broker,
     "Vectors": live_checks.vectors,
+    "Blobs": live_checks.blobs,
     "API": live_checks.api,
     "Worker": live_checks.worker,
 }

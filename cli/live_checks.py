@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 from sqlalchemy.engine import make_url
 
@@ -74,6 +75,30 @@ def vectors(settings: Settings) -> Iterator[Finding]:
         yield Finding("Vectors", "broken", error.detail, step)
         return
     yield Finding("Vectors", "ok", f"{complete.qdrant.url}, {count} collections")
+
+
+def blobs(settings: Settings) -> Iterator[Finding]:
+    """The folder or the bucket of the blobs is there and can be written."""
+    where = settings.blobs if "://" in settings.blobs else str(settings.blobs_folder)
+    if where.startswith("memory://"):
+        text = f"{where}: every process has a memory of its own, so a worker finds nothing that was uploaded."
+        yield Finding("Blobs", "broken", text, "Set MOAT_BLOBS to a folder or to s3://BUCKET/PREFIX.")
+        return
+    if "://" not in where and not os.path.exists(where):  # noqa: PTH110
+        yield Finding("Blobs", "info", f"{where} is not there yet.", "'moat up' makes it.")
+        return
+    from moat.object_blobs import open_blobs
+
+    try:
+        store = open_blobs(settings)
+        store.check()
+        if "://" in where:  # a key may be let in and yet be kept from writing
+            store.put(probe := f"checks/{uuid4().hex}", b"")
+            store.delete(probe)
+    except MoatError as error:
+        yield Finding("Blobs", "broken", error.detail, error.hint)
+        return
+    yield Finding("Blobs", "ok", where)
 
 
 def api(settings: Settings) -> Iterator[Finding]:

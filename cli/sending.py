@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -54,8 +55,17 @@ def send(
     access: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
     on_sent: Callable[[int], None] = lambda count: None,
+    on_wait: Callable[[float], None] = lambda seconds: None,
 ) -> list[Sent]:
-    """Upload the files in order; `on_sent` hears how many more arrived. Access None means the corpus's own."""
+    """Upload the files in order; `on_sent` hears how many more arrived. Access None means the corpus's own.
+
+    A server with too much work is waited for as long as it takes; `on_wait` hears the seconds it named.
+    """
+
+    def wait(seconds: float) -> None:
+        on_wait(seconds)
+        time.sleep(seconds)
+
     fields: dict[str, Any] = {}
     if access:
         fields["access"] = list(access)
@@ -63,7 +73,7 @@ def send(
         fields["metadata"] = json.dumps(metadata)
     sent: list[Sent] = []
     for batch in batches(files):
-        sent += _send_batch(client, corpus, batch, fields)
+        sent += _send_batch(client, corpus, batch, fields, wait)
         on_sent(len(batch))
     return sent
 
@@ -82,7 +92,9 @@ def batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
         yield batch
 
 
-def _send_batch(client: Client, corpus: str, batch: list[LocalFile], fields: dict[str, Any]) -> list[Sent]:
+def _send_batch(
+    client: Client, corpus: str, batch: list[LocalFile], fields: dict[str, Any], wait: Callable[[float], None]
+) -> list[Sent]:
     with ExitStack() as stack:
         sent = [Sent(file) for file in batch]
         opened: list[tuple[Sent, IO[bytes]]] = []
@@ -92,10 +104,28 @@ def _send_batch(client: Client, corpus: str, batch: list[LocalFile], fields: dic
             except OSError as error:
                 item.error, item.hint = f"It cannot be read: {error.strerror}.", "Check the file's permissions."
         if opened:
-            told = _call(client, corpus, opened, fields)
+            told = _call_until_taken(client, corpus, opened, fields, wait)
             for (item, _), answer in zip(opened, told, strict=True):
                 _note(item, answer)
     return sent
+
+
+def _call_until_taken(
+    client: Client,
+    corpus: str,
+    opened: list[tuple[Sent, IO[bytes]]],
+    fields: dict[str, Any],
+    wait: Callable[[float], None],
+) -> list[JsonObject]:
+    while True:
+        try:
+            return _call(client, corpus, opened, fields)
+        except CliError as error:
+            if error.retry_after_s is None:
+                raise
+            wait(error.retry_after_s)
+        for _, stream in opened:
+            stream.seek(0)  # it was read, in part or to its end, for the call that was refused
 
 
 def _call(

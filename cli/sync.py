@@ -1,4 +1,4 @@
-"""`moat sync`: keeps the documents under a prefix the same as a folder, a list of addresses or a sitemap."""
+"""`moat sync`: keeps documents the same as a folder, addresses or a sitemap, or runs a source of moat.toml."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,41 +11,70 @@ from urllib.parse import urlsplit
 import typer
 
 from cli.client import Client, CliError
+from cli.followed import list_followed, run_followed
 from cli.output import AsJson, counted, emit, err, out
 from cli.sending import Sent
-from cli.syncing import Hashes, Listing, Plan, delete_all, documents_under, list_folder, plan
+from cli.syncing import Hashes, Plan, delete_all, documents_under, plan
 from cli.upload import show_failures, upload_files
-from cli.web_source import list_pages, read_list, read_sitemap
 from moat.errors import InvalidRequest
 from moat.fetch import Fetcher
 from moat.settings import Settings
+from workers.sources.folder import list_folder
+from workers.sources.listing import Listing
+from workers.sources.web import list_pages, read_list, read_sitemap
 
 
 def sync(
     context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(help="Folder to follow, with all below it.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="Folder to follow, with all below it, or a source of the server's moat.toml.")
+    ] = None,
     corpus: Annotated[str, typer.Option(help="Corpus by name or id.")] = "default",
     urls: Annotated[Path | None, typer.Option(help="File with an address a line, instead of a folder.")] = None,
     sitemap: Annotated[str | None, typer.Option(help="Address of a sitemap, instead of a folder.")] = None,
     prefix: Annotated[str | None, typer.Option(help="What the documents' keys begin with; the source's name.")] = None,
-    access: Annotated[list[str] | None, typer.Option(help="Group that may read; the corpus's own otherwise.")] = None,
+    access: Annotated[list[str] | None, typer.Option(help="Group that may read; may be repeated.")] = None,
+    corpus_access: Annotated[
+        bool, typer.Option("--corpus-access", help="Let those read new documents who may read the corpus.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete even where it is over a fifth of the documents.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List the sources of the server's moat.toml.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until stopped.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")] = 30.0,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until they are indexed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add what is new, replace what changed, delete what is gone; exit code 1 when something waits or failed."""
-    begins, look = _source(folder, urls, sitemap, prefix)
-    if not access:
-        err.print(f"No --access was given: new documents are read by those who may read the corpus {corpus!r}.")
-    once = _Sync(context.obj, corpus, begins, access, yes, dry_run, not no_wait, as_json)
+    client: Client = context.obj
+    if list_all:
+        list_followed(client, as_json)
+        return
+    if source is not None and not Path(source).exists() and "/" not in source and "." not in source:
+        options = {"--urls": urls, "--sitemap": sitemap, "--access": access, "--watch": watch, "--prefix": prefix}
+        _refuse(source, [name for name, given in options.items() if given])
+        done = run_followed(client, source, dry_run=dry_run, yes=yes, wait=not no_wait, as_json=as_json)
+        raise typer.Exit(0 if done else 1)
+    begins, look = _source(Path(source) if source else None, urls, sitemap, prefix)
+    if bool(access) == corpus_access:
+        raise InvalidRequest(
+            "A source states who may read it." if not access else "--access and --corpus-access do not go together.",
+            "Give --access GROUP, or --corpus-access for those who may read the corpus.",
+        )
+    once = _Sync(client, corpus, begins, access, yes, dry_run, not no_wait, as_json)
     if not watch:
         with look() as listing:
             done = once.run(listing)
         raise typer.Exit(0 if done else 1)
     _watch(once, look, every)
+
+
+def _refuse(name: str, options: list[str]) -> None:
+    if options:
+        raise InvalidRequest(
+            f"{name!r} is no folder here, and {options[0]} is nothing for a source of moat.toml.",
+            "Check the folder's path, or leave the option out.",
+        )
 
 
 Look = Callable[[], AbstractContextManager[Listing]]
@@ -92,7 +121,7 @@ class _Sync:
 
     def run(self, listing: Listing) -> bool:
         """Bring the corpus in line with the listing; False when something failed or waits for --yes."""
-        found = plan(listing, documents_under(self._client, self._corpus, self._prefix), self._hashes)
+        found = plan(listing, documents_under(self._client, self._corpus, self._prefix), self._hashes, self._access)
         held = found.deletes_much and not self._yes
         sent: list[Sent] = []
         if not self._dry_run:

@@ -1,7 +1,6 @@
 """Brings the documents under a prefix in line with a source: what is new, what changed, what is gone."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +8,10 @@ from urllib.parse import quote
 
 from cli.client import Client, CliError, JsonObject
 from cli.files import LocalFile
-from moat.errors import InvalidRequest
+from workers.sources.listing import Listing
 
 MOST_DELETED = 0.2
 _PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a source holds; with `missing` it is only a part, and says nothing about what is gone."""
-
-    files: tuple[LocalFile, ...]
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +57,6 @@ class Hashes:
         return known[1]
 
 
-def list_folder(folder: Path, prefix: str) -> Listing:
-    """List a folder's files, with keys under the prefix; hidden ones are skipped."""
-    if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder.", "Check the path; it is relative to where you are.")
-    missing: list[str] = []
-    files: list[LocalFile] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: missing.append(str(error))):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(parent, name)
-            try:
-                if path.is_file() and os.access(path, os.R_OK):
-                    files.append(LocalFile(path, _key(path, folder, prefix), path.stat().st_size))
-                elif not path.exists() or path.is_file():  # a broken link, or one that may not be read
-                    missing.append(f"{path} cannot be read")
-            except OSError as error:
-                missing.append(str(error))
-    return Listing(tuple(files), tuple(missing))
-
-
-def _key(path: Path, folder: Path, prefix: str) -> str:
-    return prefix + os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "replace")
-
-
 def documents_under(client: Client, corpus: str, prefix: str) -> dict[str, JsonObject]:
     """List the corpus's documents under a prefix by key, without what came out of archives and mails."""
     found: dict[str, JsonObject] = {}
@@ -104,17 +71,20 @@ def documents_under(client: Client, corpus: str, prefix: str) -> dict[str, JsonO
         params["cursor"] = page["next_cursor"]
 
 
-def plan(listing: Listing, present: dict[str, JsonObject], hashes: Hashes) -> Plan:
+def plan(listing: Listing, present: dict[str, JsonObject], hashes: Hashes, access: Sequence[str] | None = None) -> Plan:
     """Compare a source with what the corpus holds of it; a partial listing deletes nothing."""
-    add = tuple(file for file in listing.files if file.key not in present)
-    known = [file for file in listing.files if file.key in present]
-    replace = tuple(file for file in known if _differs(file, present[file.key], hashes))
-    keys = {file.key for file in listing.files}
+    files = [LocalFile(item.path, item.key, item.size) for item in listing.items]
+    add = tuple(file for file in files if file.key not in present)
+    known = [file for file in files if file.key in present]
+    replace = tuple(file for file in known if _differs(file, present[file.key], hashes, access))
+    keys = {file.key for file in files}
     gone = () if listing.missing else tuple(document for key, document in present.items() if key not in keys)
     return Plan(add, replace, gone, len(known) - len(replace), len(present), listing.missing)
 
 
-def _differs(file: LocalFile, document: JsonObject, hashes: Hashes) -> bool:
+def _differs(file: LocalFile, document: JsonObject, hashes: Hashes, access: Sequence[str] | None) -> bool:
+    if access is not None and set(access) != set(document["access"]):
+        return True
     return bool(document["sha256"] != hashes.get(file.path)) or document["state"] in ("failed", "cancelled")
 
 

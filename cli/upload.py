@@ -64,6 +64,7 @@ def upload_files(
             access=access,
             metadata=metadata,
             on_sent=lambda count: bars.update(sending, advance=count),
+            on_wait=lambda seconds: err.print(f"Too much work waits there; trying again in {seconds:g} s."),
         )
         accepted = sum(1 for item in sent if item.id)
         if wait and accepted:

@@ -145,7 +145,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 cwd=self._folder,
-                env=_environment(self._folder),
+                env=child_environment(self._folder),
                 start_new_session=True,
             )
         except BaseException:
@@ -276,7 +276,7 @@ def _limits(settings: SandboxSettings) -> str:
     )
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def child_environment(folder: Path) -> dict[str, str]:
     """Pass on only what a program needs to run: no keys, no settings."""
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     own = {

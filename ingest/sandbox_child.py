@@ -36,11 +36,11 @@ _CHANGING = frozenset(
 def main(parse: Parse) -> None:
     """Serve until the parent closes the pipe. The limits come as JSON in the first argument."""
     limits = json.loads(sys.argv[1])
-    requests, replies = _private_pipes()
-    _follow_parent(limits["parent"])
-    _cut_network()
+    requests, replies = private_pipes()
+    follow_parent(limits["parent"])
+    cut_network()
     _limit(limits)
-    guard = _Guard(Path.cwd())
+    guard = Guard(Path.cwd())
     sys.addaudithook(guard)
     while (request := _receive(requests)) is not None:
         _allow_cpu(limits["cpu_s"])
@@ -50,7 +50,7 @@ def main(parse: Parse) -> None:
         replies.flush()
 
 
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+def private_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Move the pipes away from stdin and stdout, so that a library that prints cannot break the protocol."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -60,7 +60,7 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
-def _follow_parent(parent: int) -> None:
+def follow_parent(parent: int) -> None:
     """Die with the parent, even when it is killed while a document is being parsed (Linux)."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -70,7 +70,7 @@ def _follow_parent(parent: int) -> None:
         sys.exit(0)
 
 
-def _cut_network() -> None:
+def cut_network() -> None:
     """Enter a network namespace without any interface, where the kernel permits it."""
     if sys.platform == "linux":
         unshare = ctypes.CDLL(None, use_errno=True).unshare
@@ -94,12 +94,12 @@ def _allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-class _Guard:
-    """Refuses sockets, programs but the one the document's format needs, and changes outside the folder (in Python)."""
+class Guard:
+    """Refuses sockets, programs but the one that the format needs, and changes outside the folders (in Python)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, *folders: Path) -> None:
         self.program = ""
-        self._allowed = (str(folder) + os.sep, os.devnull)
+        self._allowed = (*(str(folder) + os.sep for folder in folders), os.devnull)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":

@@ -17,7 +17,7 @@ _WAITING = (DocumentState.QUEUED, *sorted(WORKING_STATES))
 
 def check_backlog(session: Session, most: int) -> None:
     """Raise Overloaded when more uploaded documents wait than the setting allows."""
-    waiting = select(Indexing.id).where(Indexing.state == DocumentState.QUEUED, Indexing.queue.in_((INGEST, BULK)))
+    waiting = select(Indexing.queue).where(Indexing.state == DocumentState.QUEUED, Indexing.queue.in_((INGEST, BULK)))
     count = session.scalar(select(func.count()).select_from(waiting.limit(most + 1).subquery())) or 0
     if count > most:
         raise Overloaded(f"More than {most:,} documents wait to be indexed.")

@@ -4,8 +4,9 @@ import errno
 import gzip
 import hashlib
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +15,28 @@ from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID, uuid4
 
-from moat.errors import NotFound, StorageFull
+from moat.errors import NotFound, StorageFull, Unavailable
+
+# What a process wrote to last so long ago is nobody's any more.
+ABANDONED_AFTER = timedelta(hours=1)
+# What is found by the hash of the original it was made of.
+MADE_OF_ORIGINALS = ("parsed", "vectors")
+_BUCKET = re.compile(r"(s3|memory)://[A-Za-z0-9][A-Za-z0-9._/-]*")
+_FOLDER_HINT = "Give the folder to the user that runs Moat (and mount it writable), or set MOAT_BLOBS to another one."
+
+
+def check_place(place: str) -> str:
+    """Let a folder's path or a bucket's address pass; raises ValueError for any other address."""
+    if "://" in place and not _BUCKET.fullmatch(place):
+        raise ValueError("this is neither a folder nor s3://BUCKET or s3://BUCKET/PREFIX.")
+    return place
 
 
 class Blobs(Protocol):
-    """Durable bytes by name: what `put` and `seal` return is on disk."""
+    """Durable bytes by name: what `put` and `seal` have stored survives a crash, and is never seen in part.
+
+    Every method raises StorageFull where there is no room, and Unavailable where the store cannot be reached or used.
+    """
 
     def stage(self) -> "Staged":
         """Open a new blob to write piece by piece; it exists only once sealed."""
@@ -34,7 +52,7 @@ class Blobs(Protocol):
 
     @contextmanager
     def local_file(self, name: str) -> Iterator[Path]:
-        """Give a staged blob as a file on this machine."""
+        """Give a staged blob as a file on this machine, or raise NotFound; it is there until the block ends."""
         ...
 
     def delete(self, name: str) -> None:
@@ -43,6 +61,14 @@ class Blobs(Protocol):
 
     def delete_original(self, sha256: str) -> None:
         """Remove an original and everything that was made of it: parsed elements and vectors."""
+        ...
+
+    def clear_staging(self, untouched_for: timedelta) -> None:
+        """Remove what processes that died were writing; every write to a live one makes it young again."""
+        ...
+
+    def check(self) -> None:
+        """Raise Unavailable, with what to mend, when nothing could be read or written now."""
         ...
 
 
@@ -84,30 +110,30 @@ def shared_text_name(digest: str) -> str:
 
 
 class Staged:
-    """A blob being written; leaving its context unsealed removes it."""
+    """A blob being written to a file of this machine; leaving its context unsealed removes it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.path = folder / "staging" / uuid4().hex
+    def __init__(self, folder: Path, keep: Callable[[Path, str], None]) -> None:
+        self._keep = keep
+        self.path = folder / uuid4().hex
         self._hash = hashlib.sha256()
         self.size = 0
-        with _disk_errors():
+        with disk_errors():
             self._file = self.path.open("xb")
 
     def write(self, data: bytes) -> None:
-        with _disk_errors():
+        with disk_errors():
             self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
 
     def finish(self) -> None:
         """End the writing: the file can be read by its path, and holds no descriptor while others arrive."""
-        with _disk_errors():
+        with disk_errors():
             self._file.close()
 
     def discard(self) -> None:
         """Give the room back before the end."""
-        with _disk_errors():
+        with disk_errors():
             self._file.truncate(0)
 
     @property
@@ -115,15 +141,11 @@ class Staged:
         return self._hash.hexdigest()
 
     def seal(self) -> Sealed:
-        """Sync the bytes and their folder, and give the blob its name."""
+        """Make the bytes durable under the blob's name."""
         sealed = Sealed(self.sha256, self.size)
-        target = _path(self._folder, sealed.name)
-        with _disk_errors():
+        with disk_errors():
             self._file.close()
-            _sync(self.path)
-            _make_folder(target.parent)
-            self.path.replace(target)
-            _sync(target.parent)
+        self._keep(self.path, sealed.name)
         return sealed
 
     def __enter__(self) -> Self:
@@ -142,63 +164,94 @@ class FolderBlobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        _make_folder(folder / "staging")
+        self._staging = folder / "staging"
+        _make_folder(self._staging)
 
     def stage(self) -> Staged:
-        return Staged(self._folder)
+        return Staged(self._staging, self._keep)
 
     def put(self, name: str, data: bytes) -> None:
-        target = _path(self._folder, name)
-        temporary = self._folder / "staging" / uuid4().hex
+        temporary = self._staging / uuid4().hex
         try:
-            with _disk_errors():
-                with temporary.open("xb") as file:
-                    file.write(gzip.compress(data, compresslevel=5, mtime=0))
-                    file.flush()
-                    os.fsync(file.fileno())
-                _make_folder(target.parent)
-                temporary.replace(target)
-                _sync(target.parent)
+            with disk_errors():
+                temporary.write_bytes(pack(data))
+            self._keep(temporary, name)
         finally:
             temporary.unlink(missing_ok=True)
 
     def get(self, name: str) -> bytes:
         try:
-            return gzip.decompress(_path(self._folder, name).read_bytes())
+            with disk_errors():
+                return unpack(self._path(name).read_bytes())
         except FileNotFoundError as error:
-            raise NotFound(
-                f"The blob {name} is missing.", "Restore the blobs from a backup, or upload the file again."
-            ) from error
+            raise missing(name) from error
 
     @contextmanager
     def local_file(self, name: str) -> Iterator[Path]:
-        path = _path(self._folder, name)
+        path = self._path(name)
         if not path.is_file():
-            raise NotFound(f"The blob {name} is missing.", "Restore the blobs from a backup, or upload the file again.")
+            raise missing(name)
         yield path
 
     def delete(self, name: str) -> None:
-        _path(self._folder, name).unlink(missing_ok=True)
+        with disk_errors():
+            self._path(name).unlink(missing_ok=True)
 
     def delete_original(self, sha256: str) -> None:
         """Remove an original and everything that was made of it: parsed elements and vectors."""
-        _path(self._folder, original_name(sha256)).unlink(missing_ok=True)
-        for kind in ("parsed", "vectors"):
+        self.delete(original_name(sha256))
+        for kind in MADE_OF_ORIGINALS:
             for made in (self._folder / kind / sha256[:2]).glob(f"{sha256}.*"):
-                made.unlink(missing_ok=True)
+                self.delete(f"{kind}/{made.name}")
 
     def clear_staging(self, untouched_for: timedelta) -> None:
-        """Remove what processes that died were writing; every write to a live one makes it young again."""
-        oldest = time.time() - untouched_for.total_seconds()
-        for left in (self._folder / "staging").iterdir():
-            with suppress(FileNotFoundError):  # another process clears too, or its writer ended just now
-                if left.stat().st_mtime < oldest:
-                    left.unlink()
+        clear_folder(self._staging, untouched_for)
+
+    def check(self) -> None:
+        if not os.access(self._staging, os.R_OK | os.W_OK | os.X_OK):
+            raise Unavailable(f"The folder of the blobs, {self._folder}, is gone or may not be written.", _FOLDER_HINT)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / placed(name)
+
+    def _keep(self, file: Path, name: str) -> None:
+        """Sync a file and its folder, and give it its name."""
+        target = self._path(name)
+        with disk_errors():
+            _sync(file)
+            _make_folder(target.parent)
+            file.replace(target)
+            _sync(target.parent)
 
 
-def _path(folder: Path, name: str) -> Path:
+def placed(name: str) -> str:
+    """Say where a blob lies below the root, in a folder and in a bucket alike."""
     kind, _, rest = name.partition("/")
-    return folder / kind / rest[:2] / rest
+    return f"{kind}/{rest[:2]}/{rest}"
+
+
+def pack(data: bytes) -> bytes:
+    """Compress what `put` stores; the same bytes give the same blob."""
+    return gzip.compress(data, compresslevel=5, mtime=0)
+
+
+def unpack(stored: bytes) -> bytes:
+    """Read what `pack` wrote."""
+    return gzip.decompress(stored)
+
+
+def missing(name: str) -> NotFound:
+    """Say that a blob is not there."""
+    return NotFound(f"The blob {name} is missing.", "Restore the blobs from a backup, or upload the file again.")
+
+
+def clear_folder(folder: Path, untouched_for: timedelta) -> None:
+    """Remove the files of a folder that nobody wrote to for so long."""
+    oldest = time.time() - untouched_for.total_seconds()
+    for left in folder.iterdir():
+        with suppress(FileNotFoundError):  # another process clears too, or its writer ended just now
+            if left.stat().st_mtime < oldest:
+                left.unlink()
 
 
 def _make_folder(folder: Path) -> None:
@@ -206,7 +259,7 @@ def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    with _disk_errors():
+    with disk_errors():
         folder.mkdir(exist_ok=True, mode=0o700)
         _sync(folder.parent)
 
@@ -220,10 +273,13 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Say of this machine's disk what a person can mend; other faults stay as they are."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("The disk that holds the blobs is full.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise Unavailable(f"The folder of the blobs may not be written: {error}", _FOLDER_HINT) from error
         raise

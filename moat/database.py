@@ -38,7 +38,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Write: commits at the end, rolls back on any error; nothing waits on the network inside."""
+        """Write: commits at the end, rolls back on any error; no network is waited for inside but a bucket's."""
         with _translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 

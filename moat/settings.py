@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,7 +17,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moat.blobs import check_place
 from moat.errors import InvalidRequest
+from moat.section import Section
+from moat.source_settings import ReadersSettings, SourceSettings
 
 PREFIX = "MOAT_"
 # Names that belong to the client and to the evaluation data; they are declared so that a typo in one is caught too.
@@ -27,14 +30,9 @@ OUTSIDE_NAMES = {
     "MOAT_DATA": "folder with the evaluation sets",
 }
 
+QueueName = Literal["upkeep", "ingest", "bulk", "reindex"]
+SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class Section(BaseModel):
-    """A group of settings that refuses what it does not know."""
-
-    # What was wrong may be a secret in the wrong place: errors name the place alone.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ApiSettings(Section):
@@ -110,6 +108,11 @@ class WorkerSettings(Section):
         "", description="Node name; a restarted worker of the same name takes back its own claims at once."
     )
     lease_s: PositiveSeconds = Field(60, description="How long a claim holds without a sign of life.")
+    queues: tuple[QueueName, ...] = Field(
+        ("upkeep", "ingest", "bulk", "reindex"),
+        min_length=1,
+        description="Queues this worker serves; each needs a worker somewhere, upkeep above all.",
+    )
     beat: bool = Field(True, description="Run the sweeper's clock in this worker; one in the installation is enough.")
     sweep_s: PositiveSeconds = Field(5, description="Seconds between two sweeps for lost work.")
     max_attempts: int = Field(10, ge=1, description="Claims of one document that may die before it is quarantined.")
@@ -222,7 +225,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.local/share/moat"), description="Folder of the embedded platform.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line logged.")
-    blobs: str = Field("", description="Folder of originals and parsed elements; empty means the home's.")
+    blobs: Annotated[str, AfterValidator(check_place)] = Field(
+        "", description="Originals and what is made of them: a folder (empty: the home's), or s3://BUCKET/PREFIX."
+    )
     api: ApiSettings = ApiSettings()
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()
@@ -237,6 +242,8 @@ class Settings(BaseSettings):
     widget: WidgetSettings = WidgetSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
+    readers: ReadersSettings = ReadersSettings()
+    sources: dict[SourceName, SourceSettings] = Field({}, description="Sources that the worker follows, by name.")
 
     @property
     def home_folder(self) -> Path:
@@ -298,7 +305,9 @@ def _names(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
         else:
             found.append((path, info.description or ""))
     found += [
-        (f"{PREFIX}PROVIDERS__NAME__{n.upper()}", f.description or "") for n, f in ProviderSettings.model_fields.items()
+        (f"{PREFIX}{group}__NAME__{n.upper()}", f.description or "")
+        for group, entry in (("PROVIDERS", ProviderSettings), ("SOURCES", SourceSettings))
+        for n, f in entry.model_fields.items()
     ] * (model is Settings)
     return found
 
@@ -310,7 +319,7 @@ def _refuse_unknown_names(environment: Mapping[str, str]) -> None:
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or upper in sections:
             continue
-        if upper.startswith(("MOAT_PROVIDERS__", "MOAT_MODELS__")):
+        if upper.startswith(("MOAT_PROVIDERS__", "MOAT_MODELS__", "MOAT_SOURCES__")):
             continue  # the map's keys are free; pydantic checks what stands below them
         nearest = get_close_matches(upper, known, n=1, cutoff=0.5)
         hint = f"Did you mean {nearest[0]}?" if nearest else "'moat doctor --settings' lists every name."

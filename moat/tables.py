@@ -119,13 +119,16 @@ class Document(Table):
     serving_version: Mapped[int | None]
     state: Mapped[DocumentState] = mapped_column(String)
     uploaded_by: Mapped[str]
+    source: Mapped[str | None] = mapped_column(index=True)  # the source that brought it, and may delete it
     untidy_since: Mapped[datetime | None] = mapped_column(index=True)  # its points may not say what the catalog says
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
     __table_args__ = (
         # Not unique: a key taken by a document that the uploader may not see must look free to them.
-        Index("documents_by_key", "corpus_id", "key"),
+        # With the time, or SQLite reads a whole corpus by age in search of one key's oldest document.
+        Index("documents_by_key", "corpus_id", "key", "created_at"),
         Index("documents_by_corpus", "corpus_id", "created_at", "id"),
+        Index("documents_by_state", "corpus_id", "state"),
     )
 
 
@@ -185,7 +188,7 @@ class Indexing(Table):
     finished_at: Mapped[datetime | None]
     __table_args__ = (
         UniqueConstraint("generation_id", "document_id", "version"),
-        Index("indexings_by_state", "state", "available_at"),
+        Index("indexings_by_state", "state", "queue", "generation_id"),  # all that counting what waits needs
         Index("indexings_by_end", "finished_at"),
     )
 
@@ -257,6 +260,29 @@ class Outbox(Table):
     available_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     taken_until: Mapped[datetime | None]
     __table_args__ = (Index("outbox_by_turn", "queue", "corpus_id", "available_at"),)
+
+
+class SourceRow(Table):
+    """A source that the worker follows: its last run, its next one, and what waits for an admin."""
+
+    __tablename__ = "sources"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(default="new")  # new, running, done, partial, held, failed
+    schedule: Mapped[str] = mapped_column(default="")  # as next_at was reckoned with
+    next_at: Mapped[datetime | None]
+    requested: Mapped[str | None]  # sync or plan
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)  # runs that began and did not end
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    plan: Mapped[dict[str, Any] | None]  # what the last dry run found
+    problems: Mapped[list[str]] = mapped_column(default=list)
+    error: Mapped[str | None]
+    hint: Mapped[str | None]
+    held: Mapped[list[str]] = mapped_column(default=list)  # documents whose deletion waits for an admin
+    approved: Mapped[list[str]] = mapped_column(default=list)
 
 
 class Job(Table):

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -12,15 +11,16 @@ from fastapi_offline import FastAPIOffline
 
 from answering.answer import Parts as AnsweringParts
 from moat import jobs
-from moat.blobs import FolderBlobs
+from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
 from moat.embedder import Embedders
 from moat.errors import MoatError
 from moat.llm.gateway import Gateway
+from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.vectors import Vectors
 from services import health, problems
-from services.admin import corpora, costs, keys, reindex, report, widgets
+from services.admin import corpora, costs, keys, reindex, report, sources, widgets
 from services.limits import BodyLimit, WidgetCors
 from services.parts import Parts
 from services.query import routes as query
@@ -30,14 +30,12 @@ from services.web.routes import router as web_router
 
 log = logging.getLogger(__name__)
 
-ABANDONED_AFTER = timedelta(hours=1)
-
 
 def build_parts(settings: Settings) -> Parts:
     """Build everything the routes need from the settings."""
     database = Database.from_settings(settings)
     vectors = Vectors.from_settings(settings)
-    blobs = FolderBlobs(settings.blobs_folder)
+    blobs = open_blobs(settings)
     gateway = Gateway(settings, database)
     embedders = Embedders(settings.embedder)
     return Parts(
@@ -68,7 +66,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app = FastAPIOffline(redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
     problems.install(app)
-    routed = (upload, documents, query, corpora, report, keys, widgets, reindex, costs, health)
+    routed = (upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health)
     for module in routed:
         app.include_router(module.router)
     app.include_router(web_router())

@@ -17,6 +17,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 class PartHealth(BaseModel):
     ok: bool
     detail: str
+    hint: str = ""
 
 
 class Health(BaseModel):
@@ -32,13 +33,14 @@ def live() -> dict[str, bool]:
 
 @router.get("/ready", responses={503: {"model": Health}})
 def ready(parts: PartsOf, response: Response) -> Health:
-    """Tell whether catalog, vectors and broker answer; uploads are accepted even without the broker."""
+    """Tell whether catalog, vectors, blobs and broker answer; uploads are accepted even without the broker."""
     health = {
         "catalog": _check(lambda: _catalog(parts)),
         "vectors": _check(parts.vectors.check),
+        "blobs": _check(parts.blobs.check),
         "broker": _check(lambda: parts.publisher.waiting(INGEST)),
     }
-    is_ready = health["catalog"].ok and health["vectors"].ok
+    is_ready = all(health[name].ok for name in ("catalog", "vectors", "blobs"))
     response.status_code = 200 if is_ready else 503
     return Health(ready=is_ready, parts=health)
 
@@ -47,7 +49,7 @@ def _check(ask: Callable[[], object]) -> PartHealth:
     try:
         ask()
     except MoatError as error:
-        return PartHealth(ok=False, detail=error.detail)
+        return PartHealth(ok=False, detail=error.detail, hint=error.hint)
     return PartHealth(ok=True, detail="")
 
 

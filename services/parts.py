@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from answering.answer import Parts as AnsweringParts
-from moat.blobs import FolderBlobs
+from moat.blobs import Blobs
 from moat.database import Database
 from moat.jobs import Publisher
 from moat.settings import Settings
@@ -17,6 +17,6 @@ class Parts:
     settings: Settings
     database: Database
     vectors: Vectors
-    blobs: FolderBlobs
+    blobs: Blobs
     publisher: Publisher
     answering: AnsweringParts

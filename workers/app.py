@@ -12,9 +12,10 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from ingest.sandbox import Sandbox
 from moat import jobs
-from moat.blobs import FolderBlobs
+from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
 from moat.embedder import Embedders
+from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.telemetry import configure
 from moat.vectors import Vectors
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | None = None) -> Parts:
     """Build everything a worker needs from the settings."""
     database = Database.from_settings(settings)
+    blobs = open_blobs(settings)
+    blobs.clear_staging(ABANDONED_AFTER)  # of a worker that died on this machine
     # A fixed name lets a restarted worker take back its own claims; without one, leases must run out.
     name = settings.worker.name or f"{socket.gethostname()}-{uuid4().hex[:8]}"
     return Parts(
@@ -36,7 +39,7 @@ def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | Non
         database=database,
         vectors=Vectors.from_settings(settings),
         embedders=embedders or Embedders(settings.embedder),
-        blobs=FolderBlobs(settings.blobs_folder),
+        blobs=blobs,
         sandbox=Sandbox(settings.sandbox),
         publisher=jobs.Publisher(database, app, settings.broker.window),
         claims=Claims(database, settings.worker, name),
@@ -90,7 +93,7 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
         pool="threads",
         concurrency=settings.worker.concurrency,
         # In this order: upkeep is short and keeps promises, a few files come before a bulk load, that before a reindex.
-        queues=[jobs.UPKEEP, jobs.INGEST, jobs.BULK, jobs.REINDEX],
+        queues=[q for q in (jobs.UPKEEP, jobs.INGEST, jobs.BULK, jobs.REINDEX) if q in settings.worker.queues],
         hostname=f"{settings.worker.name or uuid4().hex[:8]}@moat",
         loglevel=settings.log_level,
         without_mingle=True,

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from ingest.likeness import NEAR, Likeness, Signature, resemblance
@@ -11,6 +11,7 @@ from moat.records import DocumentState
 from moat.tables import Document, LikenessBand, LikenessRow, Version
 
 # A phrase that every document of a corpus shares must not make each new one be compared with all of them.
+_LOOKED_AT_AT_MOST = 200
 _COMPARED_AT_MOST = 50
 
 
@@ -20,18 +21,14 @@ def note_likeness(session: Session, document: Document, version: int, found: Lik
     if known is not None and (known.version > version or known.signature == found.signature.tobytes()):
         return  # such as a reindex of what it knows
     bands = found.bands()
-    session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
     nearest = _nearest(session, document, version, found.signature, bands)
-    session.merge(
-        LikenessRow(
-            document_id=document.id,
-            version=version,
-            language=found.language,
-            signature=found.signature.tobytes(),
-            near_duplicate_of=nearest[0] if nearest else None,
-            resemblance=nearest[1] if nearest else None,
-        )
-    )
+    if known is None:
+        known = LikenessRow(document_id=document.id)
+        session.add(known)
+    else:
+        session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
+    known.version, known.language, known.signature = version, found.language, found.signature.tobytes()
+    known.near_duplicate_of, known.resemblance = nearest or (None, None)
     session.add_all(
         LikenessBand(corpus_id=document.corpus_id, band=band, document_id=document.id) for band in set(bands)
     )
@@ -41,20 +38,25 @@ def _nearest(
     session: Session, document: Document, version: int, signature: Signature, bands: list[int]
 ) -> tuple[UUID, float] | None:
     """Find the most alike older document that repeats none itself, exact copies left out: they are known as such."""
-    content = session.get_one(Version, (document.id, version)).sha256
+    # Those with the most bands in common first, by the index alone: pages of one template share one or two.
+    most_alike = session.scalars(
+        select(LikenessBand.document_id)
+        .where(LikenessBand.corpus_id == document.corpus_id, LikenessBand.band.in_(bands))
+        .where(LikenessBand.document_id != document.id)
+        .group_by(LikenessBand.document_id)
+        .order_by(func.count().desc())
+        .limit(_LOOKED_AT_AT_MOST)
+    ).all()
+    if not most_alike:
+        return None
+    content = select(Version.sha256).where(Version.document_id == document.id, Version.number == version)
     rows = session.execute(
         select(LikenessRow.document_id, LikenessRow.signature)
         .join(Document, Document.id == LikenessRow.document_id)
         .join(Version, (Version.document_id == Document.id) & (Version.number == LikenessRow.version))
-        .where(
-            LikenessRow.document_id.in_(
-                select(LikenessBand.document_id).where(
-                    LikenessBand.corpus_id == document.corpus_id, LikenessBand.band.in_(bands)
-                )
-            )
-        )
-        .where(LikenessRow.near_duplicate_of.is_(None), Version.sha256 != content)
-        .where(Document.created_at <= document.created_at, Document.id != document.id)
+        .where(LikenessRow.document_id.in_(most_alike), LikenessRow.near_duplicate_of.is_(None))
+        .where(Version.sha256 != content.scalar_subquery())
+        .where(Document.created_at <= document.created_at)
         .where(Document.state != DocumentState.DELETING)
         .order_by(Document.created_at)
         .limit(_COMPARED_AT_MOST)

@@ -38,6 +38,8 @@ def accept_members(claim: Claim, count: int, parts: Parts) -> None:
 
     Members that the version no longer has are forgotten. What cannot be a document is named in the version's warnings.
     """
+    if not count and claim.version == 1:
+        return  # as most documents: it has no members, and no earlier version had any
     with parts.database.reading() as session:
         document = session.get_one(Document, claim.document_id)
         version = session.get_one(Version, (claim.document_id, claim.version))

@@ -1,6 +1,6 @@
 """What every task needs, built once per worker process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ingest.sandbox import Sandbox
@@ -11,6 +11,7 @@ from moat.jobs import Publisher
 from moat.settings import Settings
 from moat.vectors import Vectors
 from workers.claims import Claims
+from workers.sources.follower import Follower
 
 
 class EmbedderSource(Protocol):
@@ -31,3 +32,4 @@ class Parts:
     sandbox: Sandbox
     publisher: Publisher
     claims: Claims
+    follower: Follower = field(default_factory=Follower)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
@@ -34,6 +35,7 @@ from workers.moments import mend_moments
 from workers.originals import drop_unmasked_of_corpus
 from workers.parts import Parts
 from workers.reindex import advance_reindex
+from workers.sources.run import follow_due
 from workers.texts import drop_texts_of_generation
 from workers.tidy import tidy_document
 
@@ -59,6 +61,7 @@ def sweep(parts: Parts) -> None:
         _close_calls,
         _close_answers,
         _purge,
+        _follow_sources,
     )
     for duty in duties:
         try:
@@ -220,3 +223,8 @@ def _purge(parts: Parts) -> None:
     with parts.database.transaction() as session:
         session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))
+
+
+def _follow_sources(parts: Parts) -> None:
+    if parts.settings.sources:
+        parts.follower.begin(partial(follow_due, parts))

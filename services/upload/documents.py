@@ -21,6 +21,7 @@ from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
 from services.dependencies import Admin, PartsOf, Reading, Uploading, publish_soon
 from services.parts import Parts
 from services.progress import progress
+from services.upload.content import BlobResponse
 from services.upload.schemas import (
     AccessBody,
     AccessShape,
@@ -104,14 +105,13 @@ def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileRespo
         document = find_document(session, reader, document_id)
         version = session.get_one(Version, (document.id, document.version))
     try:
-        with parts.blobs.local_file(original_name(version.sha256)) as path:
-            return FileResponse(
-                path,
-                media_type=version.media_type,
-                filename=document.name,
-                # An uploaded page must never run as if it were ours.
-                headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"},
-            )
+        return BlobResponse(
+            parts.blobs.local_file(original_name(version.sha256)),
+            media_type=version.media_type,
+            filename=document.name,
+            # An uploaded page must never run as if it were ours.
+            headers={"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"},
+        )
     except NotFound as error:
         if version.elements is None:
             raise

@@ -10,7 +10,10 @@ from cli.address import Address
 from cli.client import Client, CliError
 from cli.files import LocalFile
 from cli.following import follow
+from cli.main import run
 from cli.sending import Sent, send
+from tests.fakes.api import Api
+from tests.fakes.served import served
 
 
 @pytest.fixture
@@ -143,3 +146,43 @@ def test_a_document_deleted_meanwhile_ends_the_waiting(api: Any, url: str, folde
 
 def _client(url: str, key: str) -> Client:
     return Client(lambda: Address(url, key))
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000])
+def test_a_server_with_too_much_work_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """The answer comes before the files are read, so a large upload is cut off in its middle."""
+    server = tmp_path / "server"
+    server.mkdir()
+    api = Api(server, upload={"max_backlog": 1})
+    for number in range(2):
+        api.upload(f"{number}.txt", f"Room {number} has a window.\n")
+    path = tmp_path / "new.txt"
+    path.write_text("Everyone has thirty days of leave.\n" + "x" * 60 + "\n" * (size - 96 if size > 96 else 0))
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            api.work()
+
+    monkeypatch.setattr("cli.sending.time.sleep", sleep)
+    with served(api.app) as url:
+        client = Client(lambda: Address(url, api.admin_key))
+        (sent,) = send(client, "default", [LocalFile(path, "new.txt", path.stat().st_size)])
+    assert (sent.state, waits) == ("queued", [30.0, 30.0])
+    api.close()
+
+
+def test_upload_says_how_long_it_waits(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "server"
+    server.mkdir()
+    api = Api(server, upload={"max_backlog": 1})
+    for number in range(2):
+        api.upload(f"{number}.txt", f"Room {number} has a window.\n")
+    monkeypatch.setattr("cli.sending.time.sleep", lambda seconds: api.work())
+    with served(api.app) as url:
+        assert run(["--server", url, "--key", api.admin_key, "upload", str(folder), "--no-wait"]) == 0
+    assert "trying again in 30 s" in capsys.readouterr().err
+    api.close()

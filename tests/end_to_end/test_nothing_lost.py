@@ -4,10 +4,8 @@ import itertools
 import os
 import signal
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,16 @@ from sqlalchemy import select
 
 from cli.up import Platform
 from ingest.wire import load_canonical
-from moat.blobs import FolderBlobs
 from moat.documents import text_of
+from moat.object_blobs import open_blobs
 from moat.records import DocumentState
+from moat.settings import Settings
 from moat.tables import ChunkRow, Document, Generation, Indexing, Job
+from tests.fakes.asker import being_asked
 from tests.fakes.counting_worker import fingerprint_of
-from tests.fakes.files import small_file, subject
+from tests.fakes.files import small_file
 from tests.fakes.patient import PatientClient, Stores, eventually, stores_of
-from tests.fakes.platform import running_platform
+from tests.fakes.platform import WORKERS, running_platform
 from tests.fakes.tiny_model import make_tiny_model
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(400)]
@@ -35,7 +35,9 @@ DOCUMENTS = 40
 
 
 @contextmanager
-def counted_platform(folder: Path, pause_s: float, **environment: str) -> Iterator[tuple[Platform, Path]]:
+def counted_platform(
+    folder: Path, backends: Mapping[str, str], pause_s: float, **environment: str
+) -> Iterator[tuple[Platform, Path]]:
     """Run a platform whose worker writes down what it embeds, and takes its time for it."""
     log = folder / "embedded"
     log.touch()
@@ -46,7 +48,8 @@ def counted_platform(folder: Path, pause_s: float, **environment: str) -> Iterat
         "MOAT_WORKER__SWEEP_S": "1",
         "MOAT_WORKER__LEASE_S": "10",
     }
-    with running_platform(folder / "home", worker_argv=WORKER, environment=told | environment) as running:
+    told |= environment
+    with running_platform(folder / "home", worker_argv=WORKER, environment=told, backends=backends) as running:
         yield running, log
 
 
@@ -55,6 +58,12 @@ def kill(running: Platform, name: str) -> None:
     pid = eventually(lambda: running.supervisor.pid(name))
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: running.supervisor.pid(name) not in (None, pid))
+
+
+def kill_workers(running: Platform) -> None:
+    """End every worker there is, on whatever queues."""
+    for name in WORKERS.keys() & running.supervisor.pids().keys():
+        kill(running, name)
 
 
 def embedded(log: Path) -> list[tuple[str, str]]:
@@ -67,9 +76,9 @@ def wait_for_work(log: Path) -> None:
     eventually(lambda: len(embedded(log)) > before)
 
 
-def chunk_texts(stores: Stores, home: Path) -> dict[UUID, list[str]]:
+def chunk_texts(stores: Stores, settings: Settings) -> dict[UUID, list[str]]:
     """Name the chunks of each indexing of the serving generation as the worker's log names them."""
-    generation, blobs = stores.serving(), FolderBlobs(home / "blobs")
+    generation, blobs = stores.serving(), open_blobs(settings)
     with stores.database.reading() as session:
         indexings = session.scalars(select(Indexing).where(Indexing.generation_id == generation.id)).all()
         rows = session.scalars(select(ChunkRow).where(ChunkRow.generation_id == generation.id)).all()
@@ -80,16 +89,18 @@ def chunk_texts(stores: Stores, home: Path) -> dict[UUID, list[str]]:
     return found
 
 
-def test_forty_documents_outlive_three_dead_workers_an_emptied_broker_and_a_restarted_api(tmp_path: Path) -> None:
-    with counted_platform(tmp_path, 0.2, COUNTING_WORDS="1") as (running, log), stores_of(running) as stores:
+def test_forty_documents_outlive_three_dead_workers_an_emptied_broker_and_a_restarted_api(
+    tmp_path: Path, backends: Mapping[str, str]
+) -> None:
+    with counted_platform(tmp_path, backends, 0.2, COUNTING_WORDS="1") as (running, log), stores_of(running) as stores:
         client = PatientClient(running)
         files = (small_file(number) for number in range(DOCUMENTS))
         faults: tuple[Callable[[], None], ...] = (
-            lambda: kill(running, "worker"),
+            lambda: kill_workers(running),
             stores.flush_broker,
-            lambda: kill(running, "worker"),
+            lambda: kill_workers(running),
             lambda: kill(running, "api"),
-            lambda: kill(running, "worker"),
+            lambda: kill_workers(running),
         )
         ids = []
         for fault in faults:
@@ -111,7 +122,7 @@ def test_forty_documents_outlive_three_dead_workers_an_emptied_broker_and_a_rest
 
         times = Counter(text for _, text in embedded(log))
         in_one_life = Counter(embedded(log))
-        chunks = chunk_texts(stores, tmp_path / "home")
+        chunks = chunk_texts(stores, running.settings)
         for indexing in indexings:
             texts = chunks[indexing.document_id]
             assert len(texts) == indexing.chunks
@@ -122,56 +133,6 @@ def test_forty_documents_outlive_three_dead_workers_an_emptied_broker_and_a_rest
         print(f"{sum(len(t) for t in chunks.values())} chunks; {again} embedded again after a kill")
 
 
-class Asker(threading.Thread):
-    """Asks questions until told to stop, and keeps what went wrong."""
-
-    def __init__(self, running: Platform, numbers: list[int]) -> None:
-        super().__init__(daemon=True)
-        self._client = PatientClient(running)
-        self._numbers = itertools.cycle(numbers)
-        self._over = threading.Event()
-        self.asked = 0
-        self.failures: list[str] = []
-        self.took_s: list[float] = []
-
-    def run(self) -> None:
-        while not self._over.is_set():
-            number, started = next(self._numbers), time.monotonic()
-            try:
-                self._ask(f"Who keeps {subject(number)} in section 3?", subject(number))
-            except Exception as error:  # noqa: BLE001 (the test reads it)
-                self.failures.append(repr(error))
-            self.asked += 1
-            self.took_s.append(time.monotonic() - started)
-
-    def _ask(self, question: str, wanted: str) -> None:
-        if self.asked % 2:
-            answer = self._client.post("/v1/answers", {"question": question, "model": "extractive"})
-            assert answer["answer"], answer
-        else:
-            # By its words alone: how the random vectors of the tiny model rank is nobody's promise.
-            body = {"question": question, "retrieval": {"arms": ["sparse"]}}
-            first, *_ = self._client.post("/v1/search", body)["passages"]
-            assert wanted in first["text"], f"{wanted} was not found, but {first}"
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join(100)
-        assert not self.is_alive()
-        assert self.asked > 10
-        assert self.failures == []
-
-
-@contextmanager
-def being_asked(running: Platform, numbers: list[int]) -> Iterator[Asker]:
-    asker = Asker(running, numbers)
-    asker.start()
-    try:
-        yield asker
-    finally:
-        asker.stop()
-
-
 def start_reindex(client: PatientClient, embedder: str) -> str:
     return str(client.post("/v1/corpora/default/reindex", {"embedder": embedder})["id"])
 
@@ -180,9 +141,11 @@ def wait_half_way(client: PatientClient, job: str) -> dict[str, Any]:
     return dict(eventually(lambda: (found := client.get(f"/v1/jobs/{job}"))["done"] >= 4 and found))
 
 
-def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(tmp_path: Path) -> None:
+def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(
+    tmp_path: Path, backends: Mapping[str, str]
+) -> None:
     tiny = make_tiny_model(tmp_path / "tiny")
-    with counted_platform(tmp_path, 0.15) as (running, _), stores_of(running) as stores:
+    with counted_platform(tmp_path, backends, 0.15) as (running, _), stores_of(running) as stores:
         client = PatientClient(running)
         ids = [client.upload(*small_file(number, paragraphs=3)) for number in range(24)]
         eventually(lambda: client.all_ready(24), 150)
@@ -194,14 +157,14 @@ def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(tmp
 
             job = start_reindex(client, tiny)
             wait_half_way(client, job)
-            kill(running, "worker")
+            kill_workers(running)
             added = [client.upload(*small_file(number, paragraphs=3)) for number in (30, 31)]
             client.call("DELETE", f"/v1/documents/{ids[20]}")
             stores.flush_broker()
             kill(running, "api")
             assert client.upload(*small_file(21, "second", paragraphs=3)) == ids[21]
             client.call("DELETE", f"/v1/documents/{ids[22]}")
-            kill(running, "worker")
+            kill_workers(running)
             assert client.get(f"/v1/jobs/{job}")["state"] == "running"  # all this befell it on its way
             eventually(lambda: client.get(f"/v1/jobs/{job}")["state"] != "running", 150)
             assert client.get(f"/v1/jobs/{job}")["state"] == "done"
@@ -224,11 +187,56 @@ def test_a_reindex_goes_through_the_same_faults_while_questions_are_answered(tmp
         assert set(stores.vectors.collections()) == {old.collection, new.collection}
 
 
+def test_the_whole_path_on_stores_elsewhere_with_a_worker_for_uploads_and_one_for_bulk_and_reindex(
+    tmp_path: Path, distributed: Mapping[str, str]
+) -> None:
+    with (
+        counted_platform(tmp_path, distributed, 0.1, COUNTING_WORDS="1") as (running, log),
+        stores_of(running) as stores,
+    ):
+        client = PatientClient(running)
+        ids = client.upload_all([small_file(number, paragraphs=3) for number in range(21)])  # in one call: bulk
+        ids += [client.upload(*small_file(number, paragraphs=3)) for number in range(21, 24)]
+        wait_for_work(log)
+        kill_workers(running)
+        eventually(lambda: client.all_ready(24), 150)
+        uploads, bulk = (str(running.supervisor.pid(name)) for name in WORKERS)
+        old = stores.serving()
+
+        with being_asked(running, list(range(10))):
+            begun = len(embedded(log))
+            assert client.upload(*small_file(21, "second", paragraphs=3)) == ids[21]
+            eventually(lambda: client.get(f"/v1/documents/{ids[21]}")["serving_version"] == 2)
+            assert {life for life, _ in embedded(log)[begun:]} == {uploads}
+
+            begun = len(embedded(log))
+            for gone in (ids[11], ids[22]):
+                client.call("DELETE", f"/v1/documents/{gone}")
+            job = client.post("/v1/corpora/default/reindex", {"chunk_tokens": 64})["id"]
+            eventually(lambda: client.get(f"/v1/jobs/{job}")["state"] != "running", 150)
+            assert client.get(f"/v1/jobs/{job}")["state"] == "done"
+            assert {life for life, _ in embedded(log)[begun:]} == {bulk}
+            eventually(lambda: client.all_ready(22))
+            eventually(stores.is_quiet)
+
+        new = stores.serving()
+        assert new.id != old.id
+        for generation in (old, new):
+            assert stores.points(generation) == stores.rows(generation)
+            with stores.database.reading() as session:
+                chunks = session.scalars(select(ChunkRow).where(ChunkRow.generation_id == generation.id)).all()
+            assert {chunk.document_id for chunk in chunks} == set(ids) - {ids[11], ids[22]}
+            assert {chunk.version for chunk in chunks if chunk.document_id == ids[21]} == {2}
+        assert client.download(ids[21]) == small_file(21, "second", paragraphs=3)[1]
+        in_homes = {path.name for home in tmp_path.glob("home*") for path in home.iterdir()}
+        assert not in_homes & {"catalog.db", "blobs", "qdrant"}  # what one machine has the others need, nowhere
+
+
 def _a_cancelled_one_changes_nothing(running: Platform, client: PatientClient, stores: Stores, embedder: str) -> None:
     serving = stores.serving()
     job = start_reindex(client, embedder)
     wait_half_way(client, job)
-    kill(running, "worker")
+    kill_workers(running)
     assert client.post(f"/v1/jobs/{job}/cancel")["state"] == "cancelled"
     eventually(lambda: _is_dropped(stores, job))
     assert stores.vectors.collections() == [serving.collection]

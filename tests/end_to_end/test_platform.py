@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -12,9 +13,6 @@ from moat.errors import Conflict
 from tests.fakes.files import small_file, subject
 from tests.fakes.patient import PatientClient, eventually, stores_of
 from tests.fakes.platform import running_platform
-from tests.fakes.postgres import postgres, postgres_url
-
-__all__ = ["postgres", "postgres_url"]
 
 pytestmark = pytest.mark.end_to_end
 READY_WITHIN_S = 60.0
@@ -49,10 +47,12 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_it_is_ready_soon_keeps_everything_over_a_restart_and_leaves_no_process(tmp_path: Path) -> None:
+def test_it_is_ready_soon_keeps_everything_over_a_restart_and_leaves_no_process(
+    tmp_path: Path, backends: Mapping[str, str]
+) -> None:
     home = tmp_path / "home"
     started = time.monotonic()
-    with running_platform(home) as running, stores_of(running) as stores:
+    with running_platform(home, backends=backends) as running, stores_of(running) as stores:
         ready_s = time.monotonic() - started
         print(f"ready after {ready_s:.1f} s")
         assert ready_s < READY_WITHIN_S
@@ -62,10 +62,10 @@ def test_it_is_ready_soon_keeps_everything_over_a_restart_and_leaves_no_process(
         with pytest.raises(Conflict, match="already"), platform(load_settings(home, 0)):
             pass
         processes = family(running)
-        assert len(processes) >= 4
+        assert len(processes) >= (3 if backends else 4)
     assert alive(processes) == []
 
-    with running_platform(home) as running, stores_of(running) as stores:
+    with running_platform(home, backends=backends) as running, stores_of(running) as stores:
         assert running.first_key is None
         assert running.admin_key == key
         assert stores.points(stores.serving()) == stores.rows(stores.serving()) == points != set()
@@ -89,22 +89,3 @@ def test_a_minute_after_an_upload_and_a_question_all_processes_together_are_ligh
         print({name: f"{weight / 1e6:.0f} MB" for name, weight in weights.items()})
         print(f"together {sum(weights.values()) / 1e6:.0f} MB")
         assert sum(weights.values()) < WEIGHT_BYTES
-
-
-def test_the_whole_path_on_postgresql(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOAT_DATABASE__URL", postgres_url)
-    with running_platform(tmp_path / "home") as running, stores_of(running) as stores:
-        assert not (tmp_path / "home" / "catalog.db").exists()
-        documents = [walk(running, number) for number in range(2)]
-        client, serving = PatientClient(running), stores.serving()
-        eventually(stores.is_quiet)
-        assert stores.points(serving) == stores.rows(serving) != set()
-        job = client.post("/v1/corpora/default/reindex", {"chunk_tokens": 128})["id"]
-        eventually(lambda: client.get(f"/v1/jobs/{job}")["state"] == "done")
-        assert stores.serving().id != serving.id
-        for document in documents:
-            client.call("DELETE", f"/v1/documents/{document}")
-        eventually(stores.is_quiet)
-        eventually(lambda: not stores.points(stores.serving()) and not stores.points(serving))
-        assert stores.rows(serving) == stores.rows(stores.serving()) == set()
-        assert client.counts() == {}

@@ -22,11 +22,11 @@ from ingest.parse import parse
 from ingest.pipeline import fingerprint
 from moat import jobs
 from moat.access import SCOPES, create_key
-from moat.blobs import FolderBlobs
 from moat.bootstrap import DEFAULT_CORPUS
 from moat.corpora import create_corpus
 from moat.database import Database
 from moat.llm.gateway import Gateway
+from moat.object_blobs import open_blobs
 from moat.records import EVERYONE, DocumentState, ParsedDocument
 from moat.settings import PipelineSettings, Settings
 from moat.tables import Corpus, Document, Forgetting, Indexing, Table
@@ -55,7 +55,7 @@ class Api:
         else:
             shutil.copy(_empty_catalog(), folder / "catalog.db")
         self.vectors = Vectors(QdrantClient(":memory:"))
-        self.blobs = FolderBlobs(self.settings.blobs_folder)
+        self.blobs = open_blobs(self.settings)
         self.embedders = FakeEmbedders()
         self.gateway = Gateway(self.settings, self.database)
         publisher = jobs.Publisher(self.database, jobs.celery_app(self.settings))

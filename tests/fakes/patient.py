@@ -1,7 +1,7 @@
 """A client of a running platform that lives through restarts of the API, and a look behind it at the stores."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,9 @@ class PatientClient:
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Make a call and give its JSON; a status of 400 or more raises."""
+        return self._call(method, path, **options).json()
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         deadline = time.monotonic() + 90
         while True:
             try:
@@ -46,7 +49,7 @@ class PatientClient:
                 time.sleep(POLL_S)
                 continue
             assert response.status_code < 400, f"{method} {path}: {response.status_code} {response.text}"
-            return response.json()
+            return response
 
     def get(self, path: str) -> Any:
         return self.call("GET", path)
@@ -57,6 +60,15 @@ class PatientClient:
     def upload(self, name: str, content: bytes) -> UUID:
         answer = self.call("POST", "/v1/corpora/default/documents", files=[("files", (name, content))])
         return UUID(answer["items"][0]["id"])
+
+    def upload_all(self, files: Sequence[tuple[str, bytes]]) -> list[UUID]:
+        """Upload many files in one call."""
+        answer = self.call("POST", "/v1/corpora/default/documents", files=[("files", file) for file in files])
+        return [UUID(item["id"]) for item in answer["items"]]
+
+    def download(self, document: UUID) -> bytes:
+        """Fetch the original."""
+        return self._call("GET", f"/v1/documents/{document}/content").content
 
     def counts(self) -> dict[str, int]:
         return dict(self.get("/v1/corpora/default/documents?limit=1")["counts"])

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import fsspec
 from kombu.exceptions import OperationalError
 from qdrant_client import QdrantClient
 from sqlalchemy import select
 
 from ingest.pipeline import fingerprint
 from moat import jobs
-from moat.blobs import FolderBlobs
 from moat.bootstrap import bootstrap
 from moat.database import Database
 from moat.documents import start_forgetting
 from moat.errors import MoatError
 from moat.generations import chunk_ids, start_reindex
+from moat.object_blobs import open_blobs
 from moat.records import Element, ParsedDocument, Reader, Vector
 from moat.settings import PipelineSettings, Settings
 from moat.tables import Corpus, Document, Forgetting, Generation, Indexing, Job, Outbox, Table
@@ -78,9 +79,10 @@ class FaultyEmbedders:
 class Workshop:
     """One corpus with its worker; time passes and messages are delivered only when a test says so."""
 
-    def __init__(self, folder: Path, url: str = "", **worker: Any) -> None:
+    def __init__(self, folder: Path, url: str = "", blobs: str = "", **worker: Any) -> None:
         self.settings = Settings(
             home=folder,
+            blobs=blobs,
             worker={"lease_s": 60, "max_attempts": 3, "max_failures": 2, **worker},
             embedder={"default": "words"},
             reindex={"grace_s": 1000},
@@ -88,7 +90,7 @@ class Workshop:
         )
         self.database = Database(url or f"sqlite:///{folder / 'catalog.db'}")
         bootstrap(self.database, self.settings, fingerprint)
-        self.blobs = FolderBlobs(folder / "blobs")
+        self.blobs = open_blobs(self.settings)
         self.sandbox = FakeSandbox()
         self.embedders = FaultyEmbedders()
         self.app = jobs.celery_app(self.settings)
@@ -206,8 +208,15 @@ class Workshop:
 
     def stored(self) -> set[str]:
         """Name every blob there is."""
-        folder = self.settings.home / "blobs"
-        return {f"{p.relative_to(folder).parts[0]}/{p.name}" for p in folder.rglob("*") if p.is_file()}
+        return {f"{path.split('/')[0]}/{path.rpartition('/')[2]}" for path in self.stored_bytes()}
+
+    def stored_bytes(self) -> dict[str, bytes]:
+        """Give every blob by its place, and whatever is left in staging."""
+        home, place = self.settings.home, self.settings.blobs
+        if not place:
+            return _below(fsspec.filesystem("file"), str(home / "blobs"))
+        staged = {f"staging/{left.name}": left.read_bytes() for left in (home / "staging").iterdir()}
+        return _below(fsspec.filesystem("memory"), place.removeprefix("memory:/")) | staged
 
     def close(self) -> None:
         self.parts.claims.stop()
@@ -226,6 +235,10 @@ class Workshop:
                 self.app.tasks[message.headers["task"]](*arguments)
                 done += 1
         return done
+
+
+def _below(files: Any, root: str) -> dict[str, bytes]:
+    return {path.removeprefix(f"{root}/"): files.cat_file(path) for path in files.find(root)}
 
 
 def _age(row: Table, by: timedelta) -> None:

@@ -1,19 +1,19 @@
-"""Blobs are whole and on disk, or not there at all."""
+"""Blobs in a folder: synced, private, and honest about the disk. What holds in a bucket too: test_blobs_anywhere.py."""
 
 import errno
 import os
+import shutil
 import stat
 import time
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from moat.blobs import FolderBlobs, original_name, parsed_name, text_name, vectors_name
-from moat.errors import NotFound, StorageFull
+from moat.blobs import FolderBlobs, text_name
+from moat.errors import StorageFull, Unavailable
 
 DATA = b"Lunch is at noon.\n" * 100
 
@@ -25,21 +25,6 @@ def blobs(tmp_path: Path) -> FolderBlobs:
 
 def left(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
-
-
-def test_sealed_blob_is_found_by_its_hash_and_an_unsealed_one_is_gone(blobs: FolderBlobs, tmp_path: Path) -> None:
-    with blobs.stage() as staged:
-        staged.write(DATA[:700])
-        staged.write(DATA[700:])
-        staged.finish()
-        assert staged.path.read_bytes() == DATA
-        sealed = staged.seal()
-    assert (sealed.sha256, sealed.size) == (sha256(DATA).hexdigest(), len(DATA))
-    with blobs.local_file(sealed.name) as path:
-        assert path.read_bytes() == DATA
-    with blobs.stage() as staged:
-        staged.write(DATA)
-    assert len(left(tmp_path)) == 1
 
 
 def test_everything_is_synced_before_a_name_is_given(
@@ -77,31 +62,10 @@ def test_folders_are_the_owner_s_alone(blobs: FolderBlobs, tmp_path: Path) -> No
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_what_was_put_comes_back_and_is_compressed(blobs: FolderBlobs, tmp_path: Path) -> None:
-    name = text_name(uuid4())
-    blobs.put(name, DATA)
-    blobs.put(name, DATA + b"more")
-    assert blobs.get(name) == DATA + b"more"
+def test_put_is_compressed(blobs: FolderBlobs, tmp_path: Path) -> None:
+    blobs.put(text_name(uuid4()), DATA)
     (file,) = left(tmp_path)
     assert file.stat().st_size < len(DATA)
-    blobs.delete(name)
-    blobs.delete(name)
-    with pytest.raises(NotFound, match="missing"):
-        blobs.get(name)
-    with pytest.raises(NotFound, match="missing"), blobs.local_file(name):
-        pass
-
-
-def test_original_goes_with_what_was_made_of_it_and_nothing_else(blobs: FolderBlobs, tmp_path: Path) -> None:
-    one, other = sha256(b"1").hexdigest(), sha256(b"2").hexdigest()
-    for digest in (one, other):
-        blobs.put(original_name(digest), b"original")
-        blobs.put(parsed_name(digest, "text/plain", "1"), b"parsed")
-        blobs.put(parsed_name(digest, "text/csv", "2"), b"parsed")
-        blobs.put(vectors_name(digest, "abc"), b"vectors")
-    blobs.delete_original(one)
-    assert {path.name[:64] for path in left(tmp_path)} == {other}
-    assert len(left(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
@@ -119,6 +83,27 @@ def test_full_disk_is_said_and_leaves_nothing(
         with pytest.raises(StorageFull):
             staged.seal()
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_folder_that_may_not_be_written_is_said(
+    blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(Unavailable, match="may not be written") as refused:
+        blobs.put("texts/abcd", DATA)
+    assert "MOAT_BLOBS" in refused.value.hint
+    assert left(tmp_path) == []
+
+
+def test_folder_that_is_gone_is_told(blobs: FolderBlobs, tmp_path: Path) -> None:
+    blobs.check()
+    shutil.rmtree(tmp_path / "blobs")
+    with pytest.raises(Unavailable, match="gone"):
+        blobs.check()
 
 
 def test_another_fault_of_the_disk_is_not_called_full(blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch) -> None:

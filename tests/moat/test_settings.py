@@ -128,3 +128,37 @@ def test_every_setting_is_described() -> None:
     names = known_names()
     assert len(names) > 40
     assert [name for name, description in names.items() if not description] == []
+
+
+def test_sources_are_stated_in_the_file_and_their_secrets_may_stand_in_the_environment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "moat.toml").write_text(
+        '[readers]\nallow = ["some.wiki.Reader"]\n'
+        '[sources.wiki]\nreader = "some.wiki.Reader"\naccess_from = "groups"\ngroups = { hr = ["hr"] }\n'
+        'schedule = "every 6h"\nnetwork = ["wiki.example"]\n[sources.wiki.arguments]\nurl = "https://wiki.example"\n'
+    )
+    monkeypatch.setenv("MOAT_SOURCES__WIKI__ARGUMENTS__TOKEN", "t-1")
+    wiki = Settings.load().sources["wiki"]
+    assert (wiki.kind, wiki.every_s, wiki.states_access) == ("reader", 6 * 3600, True)
+    assert wiki.arguments == {"url": "https://wiki.example", "token": "t-1"}
+    assert "t-1" not in repr(wiki)
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ('[sources.Wiki]\nfolder = "/srv"\n', "pattern"),
+        ("[sources.wiki]\n", "exactly one"),
+        ('[sources.wiki]\nfolder = "/srv"\nsitemap = "https://a.example"\n', "exactly one"),
+        ('[sources.wiki]\nfolder = "srv"\n', "whole path"),
+        ('[sources.wiki]\nfolder = "/srv"\naccess_from = "groups"\n', "belong to a reader"),
+        ('[sources.wiki]\nfolder = "/srv"\nschedule = "hourly"\n', "schedule"),
+        ('[sources.wiki]\nfolder = "/srv"\nshcedule = "every 6h"\n', "no such setting"),
+    ],
+)
+def test_a_source_that_is_not_stated_right_is_refused_at_start(home: Path, stated: str, said: str) -> None:
+    (home / "moat.toml").write_text(stated)
+    with pytest.raises(InvalidRequest) as refused:
+        Settings.load()
+    assert said in refused.value.detail

@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -163,8 +165,20 @@ def test_health_is_ready_when_everything_answers(api: Api) -> None:
     ready = api.client().get("/health/ready")
     assert ready.status_code == 200
     assert {name: part["ok"] for name, part in ready.json()["parts"].items()} == {
-        "catalog": True, "vectors": True, "broker": True,
+        "catalog": True, "vectors": True, "blobs": True, "broker": True,
     }  # fmt: skip
+
+
+def test_blobs_that_cannot_be_reached_are_named_by_health_with_what_to_mend(tmp_path: Path) -> None:
+    api = Api(tmp_path)
+    shutil.rmtree(api.settings.blobs_folder)
+    ready = api.client().get("/health/ready")
+    assert ready.status_code == 503
+    assert ready.json()["ready"] is False
+    blobs = ready.json()["parts"]["blobs"]
+    assert str(api.settings.blobs_folder) in blobs["detail"]
+    assert "MOAT_BLOBS" in blobs["hint"]
+    api.close()
 
 
 def test_the_reference_asks_no_other_host_for_anything(api: Api) -> None:

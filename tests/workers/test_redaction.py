@@ -2,7 +2,6 @@
 
 import gzip
 import logging
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -39,12 +38,10 @@ def reindex(shop: Workshop, settings: PipelineSettings) -> None:
 
 
 def blobs(shop: Workshop) -> dict[str, str]:
-    folder = shop.settings.home / "blobs"
-    return {str(p.relative_to(folder)): _read(p) for p in folder.rglob("*") if p.is_file()}
+    return {path: _read(data) for path, data in shop.stored_bytes().items()}
 
 
-def _read(path: Path) -> str:
-    data = path.read_bytes()
+def _read(data: bytes) -> str:
     return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode(errors="replace")
 
 

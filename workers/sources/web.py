@@ -3,13 +3,12 @@
 import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cli.files import LocalFile
-from cli.syncing import Listing
 from moat.errors import FetchFailed, FetchRefused, InvalidRequest
 from moat.fetch import Fetcher
+from workers.sources.listing import Item, Listing, quiet
 
 MOST_PAGES = 10_000
 _LOCATION = re.compile(r"<loc>\s*(.*?)\s*</loc>", re.S | re.I)
@@ -33,13 +32,16 @@ def read_sitemap(url: str, fetcher: Fetcher) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def list_pages(urls: Sequence[str], prefix: str, fetcher: Fetcher, folder: Path) -> Listing:
+def list_pages(
+    urls: Sequence[str], prefix: str, fetcher: Fetcher, folder: Path, alive: Callable[[], None] = quiet
+) -> Listing:
     """Fetch every page into the folder; one that cannot be fetched makes the listing partial."""
     if not urls:
         raise InvalidRequest("The source names no address.", "Give one address a line.")
-    files: list[LocalFile] = []
+    items: list[Item] = []
     missing: list[str] = []
     for number, url in enumerate(urls):
+        alive()
         path = folder / f"page-{number}"
         try:
             with path.open("wb") as into:
@@ -47,8 +49,8 @@ def list_pages(urls: Sequence[str], prefix: str, fetcher: Fetcher, folder: Path)
         except (FetchFailed, FetchRefused) as error:
             missing.append(f"{url}: {error.detail}")
         else:
-            files.append(LocalFile(path, f"{prefix}{url}", size))
-    return Listing(tuple(files), tuple(missing))
+            items.append(Item(path, f"{prefix}{url}", size))
+    return Listing(tuple(items), tuple(missing))
 
 
 def _text(url: str, fetcher: Fetcher) -> str:

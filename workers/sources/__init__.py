@@ -1,0 +1,1 @@
+"""Sources beyond upload: what they hold, and how a corpus follows them."""
