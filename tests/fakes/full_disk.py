@@ -21,7 +21,7 @@ class FullDisk:
 
     def install(self, put: Callable[[Any, str, Any], None] = setattr) -> None:
         """Stand between the blobs and the disk; `put` is a monkeypatch's setattr where the process goes on."""
-        plain = moat.blobs._disk_errors
+        plain = moat.blobs.disk_errors
 
         @contextmanager
         def disk_errors() -> Iterator[None]:
@@ -29,7 +29,7 @@ class FullDisk:
                 self._write()
                 yield
 
-        put(moat.blobs, "_disk_errors", disk_errors)
+        put(moat.blobs, "disk_errors", disk_errors)
         put(moat.blobs, "os", _Os(self._write))
 
     def _write(self) -> None:
