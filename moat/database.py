@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from moat.errors import InvalidRequest, StorageFull, Unavailable
 from moat.settings import Settings
+from moat.tables import utc_now
 
 BUSY_TIMEOUT_S = 10
 _DISK_FULL = ("database or disk is full", "No space left on device")
@@ -67,6 +69,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def catalog_now(session: Session) -> datetime:
+    """Tell the time by the clock that all processes share: a lease must not depend on how one machine's is set."""
+    if session.get_bind().dialect.name != "postgresql":
+        return utc_now()  # SQLite's processes run on one machine
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now
 
 
 def _engine(url: str, pool_size: int) -> Engine:

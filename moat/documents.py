@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from moat.blobs import shared_text_name, text_name
 from moat.children import children, inherit_access
+from moat.database import catalog_now
 from moat.errors import Conflict
 from moat.jobs import FORGET_DOCUMENT, INGEST, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue, enqueue_indexing
 from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState
@@ -37,6 +38,7 @@ def ask_indexing(
         version=version,
         queue=queue if generation.state == "serving" else REINDEX,
         state=DocumentState.QUEUED,
+        available_at=catalog_now(session),
     )
     session.add(row)
     enqueue_indexing(session, row)
@@ -55,7 +57,7 @@ def start_forgetting(session: Session, document: Document) -> None:
     rows = session.scalars(select(Indexing).where(Indexing.document_id == document.id)).all()
     collections = [g.collection for g in live_generations(session, document.corpus_id)]
     leases = [row.lease_until for row in rows if row.state in WORKING_STATES and row.lease_until is not None]
-    not_before = max([utc_now(), *(lease + _AFTER_LEASE for lease in leases)])
+    not_before = max([catalog_now(session), *(lease + _AFTER_LEASE for lease in leases)])
     session.execute(
         update(Indexing)
         .where(Indexing.document_id == document.id)
@@ -85,7 +87,7 @@ def mark_untidy(session: Session, document_id: UUID) -> None:
     session.execute(
         update(Document)
         .where(Document.id == document_id)
-        .values(untidy_since=utc_now())
+        .values(untidy_since=catalog_now(session))
         .execution_options(synchronize_session=False)
     )
     enqueue(session, TIDY_DOCUMENT, document_id, queue=UPKEEP)
@@ -112,7 +114,7 @@ def retry(session: Session, document: Document) -> None:
         row.failures = row.attempts = 0
         row.error = row.hint = None
         row.state = DocumentState.QUEUED
-        row.available_at = utc_now()
+        row.available_at = catalog_now(session)
         row.published_at = None
         enqueue_indexing(session, row)
     serving = session.get_one(Corpus, document.corpus_id).serving_generation

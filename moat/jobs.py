@@ -10,10 +10,10 @@ from kombu.exceptions import KombuError, OperationalError
 from sqlalchemy import Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from moat.database import Database
+from moat.database import Database, catalog_now
 from moat.errors import Unavailable
 from moat.settings import Settings
-from moat.tables import Generation, Indexing, Outbox, utc_now
+from moat.tables import Generation, Indexing, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ _TAKEN_FOR = timedelta(seconds=30)
 
 def enqueue(session: Session, task: str, argument: UUID, *, queue: str, delay: timedelta = timedelta(0)) -> None:
     """Ask for a task in the same commit that makes it necessary."""
-    session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=utc_now() + delay))
+    due = catalog_now(session) + delay
+    session.add(Outbox(id=uuid4(), task=task, queue=queue, arguments=[str(argument)], available_at=due))
 
 
 def enqueue_indexing(session: Session, row: Indexing, delay: timedelta = timedelta(0)) -> None:
@@ -43,7 +44,7 @@ def enqueue_indexing(session: Session, row: Indexing, delay: timedelta = timedel
             queue=row.queue,
             corpus_id=session.scalar(corpus),
             arguments=[str(row.id)],
-            available_at=utc_now() + delay,
+            available_at=catalog_now(session) + delay,
         )
     )
 
@@ -114,25 +115,21 @@ class Publisher:
 
     def _due_queues(self) -> list[str]:
         """Name the queues that a document is due in, most urgent first."""
-        due = [_due(queue).with_only_columns(Outbox.id).limit(1).exists() for queue in (INGEST, BULK, REINDEX)]
         with self._database.reading() as session:
+            now = catalog_now(session)
+            due = [_due(queue, now).with_only_columns(Outbox.id).limit(1).exists() for queue in (INGEST, BULK, REINDEX)]
             found = session.execute(select(*due)).one()
         return [queue for queue, any_ in zip((INGEST, BULK, REINDEX), found, strict=True) if any_]
 
     def waiting(self, queue: str) -> int:
         """Count the messages that wait in a queue of the broker."""
-        try:
-            with self._app.pool.acquire(block=True) as connection:  # a new connection costs more than the question
-                channel = connection.default_channel
-                return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
-        except (OperationalError, KombuError, OSError) as error:
-            raise Unavailable(f"The broker does not answer: {error}") from error
+        return waiting(self._app, queue)
 
     def _take(self) -> Sequence[Outbox]:
-        now = utc_now()
         with self._database.transaction() as session:
+            now = catalog_now(session)
             due = session.scalars(
-                _due(UPKEEP).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
+                _due(UPKEEP, now).order_by(Outbox.available_at).limit(_BATCH).with_for_update(skip_locked=True)
             ).all()
             for row in due:
                 row.taken_until = now + _TAKEN_FOR
@@ -140,13 +137,14 @@ class Publisher:
 
     def _take_turns(self, queue: str, room: int) -> Sequence[Outbox]:
         with self._database.transaction() as session:
+            now = catalog_now(session)
             # A corpus at a time along the index: ranking all that waits would cost more the more there is.
             corpora = _corpora_in(queue, session)
             each = 1 if len(corpora) > room else room
             turns: list[tuple[int, datetime, Outbox]] = []
             for corpus in corpora:
                 head = (
-                    _due(queue)
+                    _due(queue, now)
                     .where(Outbox.corpus_id.is_not_distinct_from(corpus))
                     .order_by(Outbox.available_at)
                     .limit(each)
@@ -155,7 +153,7 @@ class Publisher:
                 turns += [(turn, row.available_at, row) for turn, row in enumerate(found)]
             rows = [row for *_, row in sorted(turns, key=lambda place: place[:2])[:room]]
             for row in rows:
-                row.taken_until = utc_now() + _TAKEN_FOR
+                row.taken_until = now + _TAKEN_FOR
         return rows
 
     def _send(self, batch: Sequence[Outbox]) -> int:
@@ -175,12 +173,25 @@ class Publisher:
         with self._database.transaction() as session:
             session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in sent])))
             session.execute(update(Outbox).where(Outbox.id.in_([row.id for row in unsent])).values(taken_until=None))
-            session.execute(update(Indexing).where(Indexing.id.in_(indexings)).values(published_at=utc_now()))
+            published = update(Indexing).where(Indexing.id.in_(indexings))
+            session.execute(published.values(published_at=catalog_now(session)))
 
 
-def _due(queue: str) -> Select[Outbox]:
+def waiting(app: Celery, queue: str) -> int:
+    """Count the messages that wait in a queue of the broker; raises Unavailable when it does not answer."""
+    try:
+        with app.pool.acquire(block=True) as connection:  # a new connection costs more than the question
+            try:
+                channel = connection.default_channel
+                return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
+            except (*connection.connection_errors, *connection.channel_errors) as error:  # the transport's own kinds
+                raise Unavailable(f"The broker does not answer: {error}") from error
+    except (OperationalError, KombuError, OSError) as error:
+        raise Unavailable(f"The broker does not answer: {error}") from error
+
+
+def _due(queue: str, now: datetime) -> Select[Outbox]:
     """Select a queue's due tasks that nobody is sending."""
-    now = utc_now()
     return select(Outbox).where(
         Outbox.queue == queue,
         Outbox.available_at <= now,

@@ -4,13 +4,11 @@ import atexit
 import logging
 import socket
 from functools import cache
-from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 from uuid import uuid4
 
 from celery import Celery
-from celery.beat import EmbeddedService
 from celery.signals import worker_ready, worker_shutting_down
 
 from ingest.sandbox import Sandbox
@@ -22,6 +20,7 @@ from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.telemetry import configure
 from moat.vectors import Vectors
+from workers.beat import beat
 from workers.claims import Claims
 from workers.parts import EmbedderSource, Parts
 from workers.tasks import register
@@ -49,15 +48,8 @@ def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | Non
 
 
 def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> Celery:
-    """Make the Celery application with its tasks and its schedule."""
+    """Make the Celery application with its tasks."""
     app = jobs.celery_app(settings)
-    app.conf.beat_schedule = {
-        "sweep": {
-            "task": jobs.SWEEP,
-            "schedule": settings.worker.sweep_s,
-            "options": {"queue": jobs.UPKEEP, "expires": settings.worker.sweep_s * 2},
-        }
-    }
     lock = Lock()
 
     @cache
@@ -85,13 +77,16 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
         log.info("claims of an earlier process taken back", extra={"count": recovered})
     database.close()
 
+    stopped = Event()
+
     def start_clock(**_: Any) -> None:
         if settings.worker.beat:
-            EmbeddedService(app, thread=True, schedule_filename=str(beat_file(settings))).start()
+            Thread(target=beat, args=(app, settings.worker.sweep_s, stopped), name="beat", daemon=True).start()
         ready_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         ready_file.write_text("ready")
 
     def not_ready(**_: Any) -> None:
+        stopped.set()
         ready_file.unlink(missing_ok=True)
 
     worker_ready.connect(start_clock, weak=False)
@@ -110,10 +105,3 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
-
-
-def beat_file(settings: Settings) -> Path:
-    """Say where the clock remembers when it last struck."""
-    folder = settings.home_folder / "run"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "beat"

@@ -2,16 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from moat.database import Database
+from moat.database import Database, catalog_now
 from moat.documents import mark_untidy
 from moat.errors import LostClaim, MoatError
 from moat.jobs import enqueue_indexing
@@ -45,13 +45,10 @@ class Claim:
 class Claims:
     """Takes, keeps and gives back claims for one worker process."""
 
-    def __init__(
-        self, database: Database, settings: WorkerSettings, worker: str, clock: Callable[[], datetime] = utc_now
-    ) -> None:
+    def __init__(self, database: Database, settings: WorkerSettings, worker: str) -> None:
         self._database = database
         self._settings = settings
         self._worker = worker
-        self._clock = clock
         self._held: dict[UUID, Claim] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -89,8 +86,8 @@ class Claims:
         self._stopped.set()
 
     def _take(self, indexing_id: UUID) -> Claim | None:
-        now = self._clock()
         with self._database.transaction() as session:
+            now = catalog_now(session)
             row = session.scalar(select(Indexing).where(Indexing.id == indexing_id).with_for_update())
             if row is None or row.state in TERMINAL_STATES or row.available_at > now:
                 return None
@@ -130,9 +127,9 @@ class Claims:
                 self._renew(claim)
 
     def _renew(self, claim: Claim) -> None:
-        until = self._clock() + timedelta(seconds=self._settings.lease_s)
         try:
             with self._database.transaction() as session:
+                until = catalog_now(session) + timedelta(seconds=self._settings.lease_s)
                 kept = session.execute(
                     update(Indexing)
                     .where(Indexing.id == claim.indexing_id, Indexing.fence == claim.fence)
@@ -160,7 +157,7 @@ def requeue(session: Session, row: Indexing, delay: timedelta = timedelta(0)) ->
     row.fence += 1
     row.claimed_by = None
     row.lease_until = None
-    row.available_at = utc_now() + delay
+    row.available_at = catalog_now(session) + delay
     row.published_at = None
     enter(session, row, DocumentState.QUEUED)
     enqueue_indexing(session, row, delay)

@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import delete
 
 from moat.blobs import text_name
+from moat.database import catalog_now
 from moat.documents import is_referenced
-from moat.tables import Document, Forgetting, utc_now
+from moat.tables import Document, Forgetting
 from workers.parts import Parts
 from workers.texts import drop_texts
 
@@ -20,6 +21,7 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
     The row of `forgettings` goes last, so a crash anywhere is finished by the sweeper.
     """
     with parts.database.reading() as session:
+        now = now or catalog_now(session)
         row = session.get(Forgetting, document_id)
     if row is None:
         return True
@@ -35,7 +37,7 @@ def forget_document(document_id: UUID, parts: Parts, now: datetime | None = None
         parts.blobs.delete(text_name(UUID(indexing)))
     for sha256 in row.originals:
         delete_unshared(sha256, parts)
-    if (now or utc_now()) < row.not_before:
+    if now < row.not_before:
         return False
     with parts.database.transaction() as session:
         session.execute(delete(Forgetting).where(Forgetting.document_id == document_id))

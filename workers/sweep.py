@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, update
 
 from moat.blobs import text_name
+from moat.database import catalog_now
 from moat.errors import MoatError
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
 from moat.ledger import expire_open
@@ -30,6 +31,7 @@ from moat.tables import (
 from workers.claims import requeue
 from workers.forget import forget_document
 from workers.kept_vectors import unneeded_packs
+from workers.moments import mend_moments
 from workers.originals import drop_unmasked_of_corpus
 from workers.parts import Parts
 from workers.reindex import advance_reindex
@@ -47,6 +49,7 @@ IDEMPOTENCY_KEPT = timedelta(hours=24)
 def sweep(parts: Parts) -> None:
     """Run every duty once; one that fails is logged and does not hold up the others."""
     duties: tuple[Callable[[Parts], None], ...] = (
+        mend_moments,
         _requeue_expired,
         _republish_forgotten,
         _publish,
@@ -71,7 +74,7 @@ def _requeue_expired(parts: Parts) -> None:
     with parts.database.transaction() as session:
         rows = session.scalars(
             select(Indexing)
-            .where(Indexing.state.in_(WORKING_STATES), Indexing.lease_until < utc_now())
+            .where(Indexing.state.in_(WORKING_STATES), Indexing.lease_until < catalog_now(session))
             .limit(AT_ONCE)
             .with_for_update(skip_locked=True)
         ).all()
@@ -89,8 +92,8 @@ def _republish_forgotten(parts: Parts) -> None:
 
 
 def _republish(queue: str, parts: Parts) -> None:
-    now = utc_now()
     with parts.database.transaction() as session:
+        now = catalog_now(session)
         # What is due only: one document that waits for its next try must not hold up all that were forgotten.
         pending = select(Outbox.id).where(
             Outbox.task == INGEST_DOCUMENT, Outbox.queue == queue, Outbox.available_at <= now
@@ -103,6 +106,7 @@ def _republish(queue: str, parts: Parts) -> None:
             .where(Indexing.state == DocumentState.QUEUED, Indexing.queue == queue, Indexing.available_at <= now)
             .where(lost)
             .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)  # another sweeper may send the same ones
         ).all()
         for row in rows:
             row.published_at = None
@@ -125,7 +129,7 @@ def _advance_jobs(parts: Parts) -> None:
 def _finish_forgetting(parts: Parts) -> None:
     with parts.database.reading() as session:
         due = session.scalars(
-            select(Forgetting.document_id).where(Forgetting.not_before <= utc_now()).limit(AT_ONCE)
+            select(Forgetting.document_id).where(Forgetting.not_before <= catalog_now(session)).limit(AT_ONCE)
         ).all()
     for document_id in due:
         forget_document(document_id, parts)
@@ -134,7 +138,7 @@ def _finish_forgetting(parts: Parts) -> None:
 def _tidy_marked(parts: Parts) -> None:
     with parts.database.reading() as session:
         marked = session.scalars(
-            select(Document.id).where(Document.untidy_since < utc_now() - FORGOTTEN_AFTER).limit(AT_ONCE)
+            select(Document.id).where(Document.untidy_since < catalog_now(session) - FORGOTTEN_AFTER).limit(AT_ONCE)
         ).all()
     for document_id in marked:
         tidy_document(document_id, parts)

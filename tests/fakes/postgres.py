@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,10 +29,19 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
     """Give the URL of an empty database."""
+    with empty_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(postgres: str) -> Iterator[str]:
+    """Make a database in a running server, for as long as the block lasts."""
     name = f"moat_{uuid4().hex}"
     _run(postgres, f"CREATE DATABASE {name}")
-    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
-    _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _run(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _run(url: str, *statements: str) -> None:

@@ -231,8 +231,8 @@ class Workshop:
         with self.app.connection_for_read() as connection:
             channel = connection.default_channel
             while message := channel.basic_get(queue, no_ack=True):
-                (argument, *_), _, _ = message.decode()
-                self.app.tasks[message.headers["task"]](argument)
+                arguments, _, _ = message.decode()
+                self.app.tasks[message.headers["task"]](*arguments)
                 done += 1
         return done
 
