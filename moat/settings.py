@@ -93,7 +93,7 @@ class SandboxSettings(Section):
     wall_s: PositiveSeconds = Field(180, description="Seconds one document may take by the clock.")
     max_output_bytes: int = Field(100_000_000, ge=1_000, description="Most that a parser may hand back.")
     max_expansion: int = Field(200, ge=2, description="Most that an archive (docx, xlsx, ...) may grow when unpacked.")
-    documents_per_child: int = Field(50, ge=1, description="Documents after which a warm child is replaced.")
+    documents_per_child: int = Field(200, ge=1, description="Documents after which a warm child is replaced.")
     ocr_languages: str = Field(
         "eng", pattern=r"^[A-Za-z_]{3,20}(\+[A-Za-z_]{3,20})*$", description="Tesseract's languages, e.g. 'eng+deu'."
     )
