@@ -88,7 +88,7 @@ class Claims:
     def _take(self, indexing_id: UUID) -> Claim | None:
         with self._database.transaction() as session:
             now = catalog_now(session)
-            row = session.scalar(select(Indexing).where(Indexing.id == indexing_id).with_for_update())
+            row = _locked(session, indexing_id)
             if row is None or row.state in TERMINAL_STATES or row.available_at > now:
                 return None
             if row.lease_until is not None and row.lease_until > now:
@@ -145,11 +145,19 @@ class Claims:
 
 def fenced(session: Session, claim: Claim) -> Indexing:
     """Load the claimed row for writing, or raise LostClaim if somebody else's number stands there."""
-    row = session.scalar(select(Indexing).where(Indexing.id == claim.indexing_id).with_for_update())
+    row = _locked(session, claim.indexing_id)
     if row is None or row.fence != claim.fence or row.state not in WORKING_STATES:
         claim.lost.set()
         raise LostClaim(f"Another worker holds indexing {claim.indexing_id} now.")
     return row
+
+
+def _locked(session: Session, indexing_id: UUID) -> Indexing | None:
+    """Lock a document, then its indexing, as uploads and deletions do: in another order they would deadlock."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite's only writer holds every row
+        document = select(Indexing.document_id).where(Indexing.id == indexing_id).scalar_subquery()
+        session.execute(select(Document.id).where(Document.id == document).with_for_update())
+    return session.scalar(select(Indexing).where(Indexing.id == indexing_id).with_for_update())
 
 
 def requeue(session: Session, row: Indexing, delay: timedelta = timedelta(0)) -> None:

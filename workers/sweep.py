@@ -74,9 +74,11 @@ def _requeue_expired(parts: Parts) -> None:
     with parts.database.transaction() as session:
         rows = session.scalars(
             select(Indexing)
+            .join(Document, Document.id == Indexing.document_id)
             .where(Indexing.state.in_(WORKING_STATES), Indexing.lease_until < catalog_now(session))
             .limit(AT_ONCE)
-            .with_for_update(skip_locked=True)
+            # The documents too: one that is being deleted is left alone, rather than waited for with its indexing held.
+            .with_for_update(of=[Document, Indexing], skip_locked=True)
         ).all()
         for row in rows:
             requeue(session, row)
