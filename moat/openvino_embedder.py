@@ -3,6 +3,7 @@
 import os
 import queue
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,10 @@ from moat.converted_models import MODEL, TOKENIZER, converted, facts_of
 from moat.errors import NotConvertible
 from moat.records import Vector
 from moat.settings import EmbedderSettings
+
+# OpenVINO's binding sets itself up at its first calls, and two threads that make them at the same time wait for each
+# other for ever, one with Python's lock in its hand.
+_starting = threading.Lock()
 
 
 class OpenVinoEmbedder:
@@ -42,11 +47,12 @@ class OpenVinoEmbedder:
         }
         if int8:
             options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 128
-        compiled = openvino.Core().compile_model(str(form / MODEL), "CPU", options)
-        # All made here: two threads that make theirs at the same time can wait for each other for ever.
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(passes):
-            self._requests.put(compiled.create_infer_request())
+        with _starting:
+            compiled = openvino.Core().compile_model(str(form / MODEL), "CPU", options)
+            for _ in range(passes):
+                self._requests.put(compiled.create_infer_request())
+            self._forward("The first pass is made by one thread alone.")
         self._passes = ThreadPoolExecutor(passes, thread_name_prefix="embed")
 
     def embed_texts(self, texts: Sequence[str]) -> Vector:

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from cli.up import Platform
 from moat.records import TERMINAL_STATES, DocumentState
+from moat.settings import EmbedderSettings
 from moat.tables import Indexing
 from tests.fakes import bombs
 from tests.fakes.files import small_file
@@ -56,6 +57,7 @@ class Places:
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(self.root / "tmp"),
             "HOME": str(self.root / "user"),
+            "MOAT_EMBEDDER__CONVERTED": str(Path(EmbedderSettings().converted).expanduser()),
             "PYTHONDONTWRITEBYTECODE": "1",
             "COUNTING_WORDS": "1",
             "COUNTING_LOG": str(log),

@@ -97,7 +97,7 @@ def test_a_converted_model_needs_neither_torch_nor_anything_that_reports_home() 
             sys.executable,
             "-c",
             "import sys; from moat.embedder import Embedders; from moat.settings import EmbedderSettings; "
-            f"Embedders(EmbedderSettings(engine='openvino')).get({MODEL!r}).embed_question('Where?'); "
+            f"Embedders(EmbedderSettings(engine='openvino')).get({MODEL!r}).embed_texts(['Where?', 'There.'] * 8); "
             "print([name for name in ('torch', 'transformers', 'openvino_telemetry') if sys.modules.get(name)])",
         ],
         capture_output=True,

@@ -94,7 +94,7 @@ def test_no_canary_is_left_in_any_byte_on_the_disk_under_mask(shop: Workshop) ->
         for path in shop.settings.home.rglob("*")
         if path.is_file()
         for kind, value in CANARIES.items()
-        if value.encode() in path.read_bytes() or value in _read(path)
+        if value.encode() in path.read_bytes() or value in _read(path.read_bytes())
     }
     assert found == set()
 
