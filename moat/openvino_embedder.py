@@ -1,10 +1,8 @@
 """A sentence-transformers model run by OpenVINO: the same vectors as torch's, for about half the work on a CPU."""
 
-import os
 import queue
 import sys
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 
 from moat.converted_models import MODEL, TOKENIZER, converted, facts_of
 from moat.errors import NotConvertible
+from moat.forward_passes import ForwardPasses, passes_at_once
 from moat.records import Vector
 from moat.settings import EmbedderSettings
 
@@ -21,11 +20,8 @@ from moat.settings import EmbedderSettings
 _starting = threading.Lock()
 
 
-class OpenVinoEmbedder:
-    """A converted model on the CPU; neither torch nor transformers is loaded.
-
-    Each text is a forward pass with one core to itself, as in `TorchEmbedder`, and for the same reasons.
-    """
+class OpenVinoEmbedder(ForwardPasses):
+    """A converted model on the CPU; neither torch nor transformers is loaded."""
 
     def __init__(self, name: str, folder: Path, int8: bool, settings: EmbedderSettings) -> None:
         from tokenizers import Tokenizer
@@ -38,7 +34,7 @@ class OpenVinoEmbedder:
         self._span_tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
         self._tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
         self._tokenizer.enable_truncation(self.max_tokens)
-        passes = settings.passes or os.cpu_count() or 1
+        passes = passes_at_once(settings)
         options = {
             "INFERENCE_NUM_THREADS": passes,
             "NUM_STREAMS": passes,
@@ -54,15 +50,6 @@ class OpenVinoEmbedder:
                 self._requests.put(compiled.create_infer_request())
             self._forward("The first pass is made by one thread alone.")
         self._passes = ThreadPoolExecutor(passes, thread_name_prefix="embed")
-
-    def embed_texts(self, texts: Sequence[str]) -> Vector:
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for at, vector in enumerate(self._passes.map(self._forward, texts)):
-            vectors[at] = vector
-        return vectors
-
-    def embed_question(self, question: str) -> Vector:
-        return self._passes.submit(self._forward, question).result()
 
     def _forward(self, text: str) -> Vector:
         encoding = self._tokenizer.encode(text)

@@ -2,15 +2,13 @@
 
 import os
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from moat.errors import InvalidRequest
+from moat.forward_passes import ForwardPasses, passes_at_once
 from moat.records import Vector
 from moat.settings import EmbedderSettings
 
@@ -18,12 +16,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class TorchEmbedder:
-    """A sentence-transformers model on the CPU.
-
-    Each text is a forward pass with one core to itself, and several run at once: what a pass works on then stays in
-    that core's cache, nothing is padded, and a question need not wait for a batch of chunks.
-    """
+class TorchEmbedder(ForwardPasses):
+    """A sentence-transformers model on the CPU."""
 
     def __init__(self, name: str, folder: Path, settings: EmbedderSettings) -> None:
         self.name = name
@@ -36,19 +30,10 @@ class TorchEmbedder:
             )
         self.dimension = dimension
         self.max_tokens = int(self._model.max_seq_length or 512)
-        self._passes = ThreadPoolExecutor(settings.passes or os.cpu_count() or 1, thread_name_prefix="embed")
+        self._passes = ThreadPoolExecutor(passes_at_once(settings), thread_name_prefix="embed")
         # Fast tokenizers keep their padding as state, and refuse to be used by two threads at once.
         self._tokenizing = threading.Lock()
         self._spanning = threading.Lock()
-
-    def embed_texts(self, texts: Sequence[str]) -> Vector:
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for at, vector in enumerate(self._passes.map(self._forward, texts)):
-            vectors[at] = vector
-        return vectors
-
-    def embed_question(self, question: str) -> Vector:
-        return self._passes.submit(self._forward, question).result()
 
     def _forward(self, text: str) -> Vector:
         import torch

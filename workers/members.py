@@ -1,7 +1,6 @@
 """Files inside a file become documents of their own, before the one they came in is concluded."""
 
 import logging
-from pathlib import Path
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -14,19 +13,16 @@ from moat.children import access_of, children, depth
 from moat.documents import ask_indexing, live_generations, start_forgetting
 from moat.errors import InvalidRequest, UnsupportedMedia
 from moat.jobs import BULK, INGEST
-from moat.media import sniff
 from moat.records import DocumentState
 from moat.tables import Document, DocumentAccess, Version, utc_now
 from workers.claims import Claim, fenced
-from workers.forget import delete_unshared
 from workers.parts import Parts
+from workers.staging import staged_copy
 
 log = logging.getLogger(__name__)
 
 SEPARATOR = "!/"
 MOST_KEY_CHARS = 1_000
-_PIECE = 1 << 20
-_HEAD = 8_192
 
 
 class _Superseded(Exception):
@@ -87,24 +83,8 @@ def _accept_all(claim: Claim, parent: Document, version: Version, parts: Parts) 
 def _accept(claim: Claim, parent: Document, key: str, member: Member, queue: str, parts: Parts) -> None:
     if len(key) > MOST_KEY_CHARS:
         raise InvalidRequest(f"Its key would be over {MOST_KEY_CHARS} characters.", "Shorten its path.")
-    with parts.blobs.stage() as staged:
-        head = _copy(member.file, staged)
-        media_type = sniff(head, staged.path, member.path)
-        try:
-            _commit(claim, parent, key, member.path, media_type, staged, queue, parts)
-        except BaseException:
-            delete_unshared(staged.sha256, parts)
-            raise
-
-
-def _copy(source: Path, staged: Staged) -> bytes:
-    head = b""
-    with source.open("rb") as file:
-        while piece := file.read(_PIECE):
-            head = head or piece[:_HEAD]
-            staged.write(piece)
-    staged.finish()
-    return head
+    with staged_copy(member.file, member.path, parts) as (staged, media_type):
+        _commit(claim, parent, key, member.path, media_type, staged, queue, parts)
 
 
 def _commit(

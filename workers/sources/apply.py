@@ -1,7 +1,6 @@
 """The steps of a plan, each in a commit of its own under the source's lease."""
 
 from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
@@ -12,17 +11,14 @@ from moat.children import access_of
 from moat.documents import ask_indexing, live_generations, mark_untidy, pass_on_access, start_forgetting
 from moat.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from moat.jobs import BULK
-from moat.media import sniff
 from moat.records import DocumentState
 from moat.tables import Corpus, Document, DocumentAccess, Version, utc_now
-from workers.forget import delete_unshared
 from workers.parts import Parts
 from workers.sources.lease import Lease, fenced
 from workers.sources.plan import Granted, Plan, Present
+from workers.staging import staged_copy
 
 MOST_KEY_CHARS = 1_000
-_PIECE = 1 << 20
-_HEAD = 8_192
 _ROOM_EVERY = 50
 
 
@@ -124,24 +120,8 @@ def _take_in(lease: Lease, old: Present | None, new: Granted, corpus: Corpus, pa
         raise InvalidRequest(f"Its key is not 1 to {MOST_KEY_CHARS:,} printable characters.", "Rename it.")
     if item.size > parts.settings.upload.max_file_bytes:
         raise TooLarge(f"It is over {parts.settings.upload.max_file_bytes:,} bytes.", "Split it.")
-    with parts.blobs.stage() as staged:
-        head = _copy(item.path, staged)
-        media_type = sniff(head, staged.path, item.filename or item.key)
-        try:
-            _commit(lease, old, new, media_type, staged, corpus, parts)
-        except BaseException:
-            delete_unshared(staged.sha256, parts)
-            raise
-
-
-def _copy(source: Path, staged: Staged) -> bytes:
-    head = b""
-    with source.open("rb") as file:
-        while piece := file.read(_PIECE):
-            head = head or piece[:_HEAD]
-            staged.write(piece)
-    staged.finish()
-    return head
+    with staged_copy(item.path, item.filename or item.key, parts) as (staged, media_type):
+        _commit(lease, old, new, media_type, staged, corpus, parts)
 
 
 def _commit(
