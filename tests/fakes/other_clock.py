@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, tzinfo
 
 import kombu.transport.redis
 
-import moat.tables
+import moat.tables.base
 from tests.fakes.faults import Faults
 
 
@@ -17,5 +17,5 @@ def other_clock(faults: Faults, fact: str) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(seconds=faults.number(fact) or 0)
 
-    moat.tables.datetime = Off  # type: ignore[misc]
+    moat.tables.base.datetime = Off  # type: ignore[misc]
     kombu.transport.redis.time = lambda: time.time() + (faults.number(fact) or 0)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-import moat.tables
+import moat.tables.base
 from moat.records import DocumentState
 from moat.tables import Forgetting, Indexing, Outbox
 from tests.fakes.workshop import Workshop, paragraphs
@@ -21,7 +21,7 @@ def clock_off_by(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime.now(UTC) + timedelta(seconds=seconds)
 
-    monkeypatch.setattr(moat.tables, "datetime", Off)
+    monkeypatch.setattr(moat.tables.base, "datetime", Off)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

@@ -1,0 +1,46 @@
+"""The catalog's SQL models. The catalog is the truth: broker and vectors are rebuilt from it and from the blobs."""
+
+from moat.tables.answers import AnswerRow, CallRow, Feedback, Idempotency
+from moat.tables.base import Money, Table, Utc, utc_now
+from moat.tables.documents import (
+    ChunkRow,
+    Corpus,
+    CorpusAccess,
+    Document,
+    DocumentAccess,
+    Generation,
+    Indexing,
+    LikenessBand,
+    LikenessRow,
+    Version,
+)
+from moat.tables.identity import ApiKey, Widget, WidgetSession
+from moat.tables.work import Forgetting, Job, Outbox, SourceRow
+
+__all__ = [
+    "AnswerRow",
+    "ApiKey",
+    "CallRow",
+    "ChunkRow",
+    "Corpus",
+    "CorpusAccess",
+    "Document",
+    "DocumentAccess",
+    "Feedback",
+    "Forgetting",
+    "Generation",
+    "Idempotency",
+    "Indexing",
+    "Job",
+    "LikenessBand",
+    "LikenessRow",
+    "Money",
+    "Outbox",
+    "SourceRow",
+    "Table",
+    "Utc",
+    "Version",
+    "Widget",
+    "WidgetSession",
+    "utc_now",
+]

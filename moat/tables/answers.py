@@ -1,0 +1,78 @@
+"""What was asked and answered, and what it cost."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from moat.tables.base import Table, utc_now
+
+
+class AnswerRow(Table):
+    """An answer as its reader got it."""
+
+    __tablename__ = "answers"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    user: Mapped[str] = mapped_column(index=True)
+    key_id: Mapped[UUID | None]
+    question: Mapped[str]
+    status: Mapped[str]  # open, answered, abstained, failed
+    body: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Feedback(Table):
+    """What a reader thought of an answer."""
+
+    __tablename__ = "feedback"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    answer_id: Mapped[UUID] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), unique=True)
+    rating: Mapped[str]
+    comment: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class CallRow(Table):
+    """One attempt at a paid service: opened before the call, closed after it, never deleted."""
+
+    __tablename__ = "calls"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    answer_id: Mapped[UUID | None] = mapped_column(index=True)
+    user: Mapped[str]
+    key_id: Mapped[UUID | None]
+    corpora: Mapped[list[str]]
+    kind: Mapped[str]
+    provider: Mapped[str]
+    model: Mapped[str]
+    model_returned: Mapped[str] = mapped_column(default="")
+    request_id: Mapped[str] = mapped_column(default="")
+    attempt: Mapped[int]
+    status: Mapped[str]  # open, ok, failed, cancelled, presumed
+    ceiling_usd: Mapped[Decimal]
+    cost_usd: Mapped[Decimal]
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    cached_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    reasoning_tokens: Mapped[int] = mapped_column(default=0)
+    usage: Mapped[str] = mapped_column(default="reported")
+    raw_usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    price_version: Mapped[str] = mapped_column(default="")
+    opened_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    closed_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+
+
+class Idempotency(Table):
+    """What a POST with an Idempotency-Key answered, for 24 hours."""
+
+    __tablename__ = "idempotency"
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    body_sha256: Mapped[str]
+    status: Mapped[int | None]  # None while the first request is under way
+    response: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
