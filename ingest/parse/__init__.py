@@ -1,4 +1,4 @@
-"""From a file to its elements: one module a family of formats, imported when the first such file comes or beforehand."""
+"""From a file to its elements: one module a family of formats, imported when such a file comes, or all beforehand."""
 
 from contextlib import suppress
 from importlib import import_module
@@ -18,7 +18,8 @@ _WITH_PICTURES = ("pdf", "picture")
 _PACKED = ("office", "odf", "application/vnd.oasis.opendocument.text", "application/epub+zip")
 # What families import when a file needs it.
 _LATER = (
-    *("ingest.parse.archive", "ingest.parse.members", "ingest.wire", "charset_normalizer", "lxml.etree", "oxmsg", "xlrd"),
+    *("ingest.parse.archive", "ingest.parse.members", "ingest.wire"),
+    *("charset_normalizer", "lxml.etree", "oxmsg", "xlrd"),
     *("unstructured.partition.docx", "unstructured.partition.pptx", "unstructured.partition.xlsx"),
 )
 
