@@ -48,6 +48,9 @@ class _Server:
             for descriptor, _ in self._poll.poll():
                 if descriptor == self._control.fileno():
                     if not self._answer():
+                        self._tell_endings()
+                        for ending in list(self._told):
+                            self._bury(ending)
                         return
                 elif descriptor == self._wakeup:
                     os.read(self._wakeup, 4096)
@@ -126,6 +129,7 @@ def main() -> None:
     module.preload()
     gc.freeze()  # a collection in a child would write to every page that it shares with the others
     _Server(module.parse, control).run()
+    os._exit(0)  # there is nothing to put away, and much to take apart
 
 
 if __name__ == "__main__":

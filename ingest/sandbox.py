@@ -77,8 +77,9 @@ class Sandbox:
                 self._timer.cancel()
         for child in idle:
             child.kill()
+        with suppress(RuntimeError):  # at the interpreter's end its threads are gone already, and the server with them
+            self._starter.submit(self._server.close)
         self._starter.shutdown()
-        self._server.close()
 
     def _take(self) -> "Child":
         while True:

@@ -35,6 +35,7 @@ _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "
 _OCR_SHARE = 0.8  # of the wall limit; what is left of it must do for the rest of the document
 _HINT = "Split or simplify the document; if it is legitimate, raise {}."
 _FORKED_WITHIN_S = 120  # the server imports every parser first
+_ENDS_WITHIN_S = 5
 _UNKNOWN_ENDING = -signal.SIGKILL  # the server was killed, and its children with it
 
 
@@ -87,8 +88,11 @@ class ForkServer:
         if self._control is not None:
             self._control.close()
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            try:
+                self._process.wait(_ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._control = self._process = None
 
 
