@@ -127,7 +127,10 @@ class Child:
             raise
 
     def is_alive(self) -> bool:
-        return self._ended_within(0) is None
+        said = select.poll()
+        said.register(self._replies, select.POLLIN)
+        # Its pipe is closed a moment before anybody can say how it ended; while idle it has nothing to say.
+        return self._ended_within(0) is None and not said.poll(0)
 
     def parse(self, path: Path, media_type: str, name: str) -> ParsedDocument:
         """Hand one document over and wait for its elements, within the wall limit."""

@@ -102,7 +102,7 @@ def test_killed_with_sigkill_it_leaves_nothing_and_starts_again(tmp_path):
         key = (home / "admin.key").read_text()
         index_something(Home(home), key.strip())
         everything = family(process)
-        assert any("sandbox" in " ".join(p.cmdline()) for p in everything)  # the worker keeps a warm parser
+        assert any("fork_server" in " ".join(p.cmdline()) for p in everything)  # the worker keeps a warm parser
         process.kill()
         eventually(lambda: not left(everything), 5)
     assert Home(home).running() is None

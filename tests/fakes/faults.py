@@ -1,7 +1,8 @@
 """Faults that a test arms in a folder and that strike a process of the platform exactly where they were meant to.
 
-A boundary is a statement of the ingesting task: what is armed there strikes before the statement runs. Each process
-finds the folder in FAULTS; the files in it are the whole protocol, so that both sides survive the other's death.
+A boundary is a statement of the ingesting task, which two modules share: what is armed there strikes before the
+statement runs. Each process finds the folder in FAULTS; the files in it are the whole protocol, so that both sides
+survive the other's death.
 """
 
 import ast
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import workers.tasks
 
 TASK = "workers.ingest_document"
+MODULES = ("workers.conclude", TASK)  # in the order in which one imports the other
 STEPS = "_ingest"  # the function whose statements are the steps
 _POLL_S = 0.02
 
@@ -100,12 +102,13 @@ class Faults:
             path.unlink()
 
     def strike_in_tasks(self) -> None:
-        """Put a look at the folder before every statement of the task's module."""
-        module = import_module(TASK)
-        tree = _Watched().visit(ast.parse(Path(_source()).read_text()))
-        module.__dict__["_pass_boundary"] = lambda function, line: self._pass(Boundary(function, line))
-        exec(compile(ast.fix_missing_locations(tree), _source(), "exec"), module.__dict__)
-        workers.tasks.ingest_once = module.ingest_once
+        """Put a look at the folder before every statement of the task's modules."""
+        for name in MODULES:
+            module, source = import_module(name), _source(name)
+            tree = _Watched().visit(ast.parse(Path(source).read_text()))
+            module.__dict__["_pass_boundary"] = lambda function, line: self._pass(Boundary(function, line))
+            exec(compile(ast.fix_missing_locations(tree), source, "exec"), module.__dict__)
+        workers.tasks.ingest_once = import_module(TASK).ingest_once
 
     def _pass(self, boundary: Boundary) -> None:
         if (self.folder / "record").exists():
@@ -158,14 +161,19 @@ def steps() -> list[Boundary]:
 
 def before(call: str) -> Boundary:
     """Give the boundary before the step that calls this function."""
-    source = Path(_source()).read_text().splitlines()
+    source = Path(_source(TASK)).read_text().splitlines()
     (found,) = (step for step in steps() if f"{call}(" in source[step.line - 1])
     return found
 
 
 def boundaries() -> list[Boundary]:
-    """List every statement of every function in the task's module."""
-    functions = [node for node in ast.parse(Path(_source()).read_text()).body if isinstance(node, ast.FunctionDef)]
+    """List every statement of every function in the task's modules."""
+    functions = [
+        node
+        for name in MODULES
+        for node in ast.parse(Path(_source(name)).read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    ]
     return [
         Boundary(function.name, node.lineno)
         for function in functions
@@ -175,7 +183,7 @@ def boundaries() -> list[Boundary]:
 
 
 def _steps_lines() -> set[int]:
-    module = ast.parse(Path(_source()).read_text())
+    module = ast.parse(Path(_source(TASK)).read_text())
     (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == STEPS)
     return {statement.lineno for statement in function.body}
 
@@ -184,7 +192,7 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _source() -> str:
-    file = import_module(TASK).__file__
+def _source(module: str) -> str:
+    file = import_module(module).__file__
     assert file is not None
     return file

@@ -36,7 +36,7 @@ def test_a_clock_is_set_an_hour_off_with_work_in_hand_and_set_right_again(
     trial.close()
     assert trial.states(documents) == {"ready"}
 
-    trial.faults.hold(before("_conclude"))
+    trial.faults.hold(before("conclude"))
     documents += trial.upload(notes(chance, 6))
     eventually(lambda: trial.faults.held() == trial.at_once)
     for name in off:

@@ -43,7 +43,7 @@ def test_a_worker_is_killed_at_every_boundary_between_two_steps(trial: Trial, ch
     killed_at(trial, [*steps(), *chance.sample(inside, 4)], chance)
 
 
-@pytest.mark.parametrize("step", ["_write_vectors", "_conclude"])
+@pytest.mark.parametrize("step", ["_write_vectors", "conclude"])
 def test_a_task_that_outlives_its_lease_writes_nothing_any_more(trial: Trial, chance: random.Random, step: str) -> None:
     """Another worker has done its document by the time it goes on."""
     trial.faults.arm("linger", before(step))
