@@ -45,6 +45,10 @@ class Rule:
         live = and_(Corpus.deleted_at.is_(None), *self._reached(Corpus.id))
         return live if self.principals is None else and_(live, Corpus.id.in_(self._readable_corpora()))
 
+    @property
+    def is_everything(self) -> bool:
+        return self.principals is None and self.within is None
+
     def _reached(self, corpus_id: InstrumentedAttribute[UUID]) -> tuple[ColumnElement[bool], ...]:
         return () if self.within is None else (corpus_id.in_(self.within),)
 

@@ -29,11 +29,13 @@ UP_TO_DATE = Lagging()
 
 def lagging(session: Session, rule: Rule, corpora: Iterable[UUID]) -> Lagging:
     """Name the documents of these corpora that were changed and not tidied, or are being deleted."""
-    of_corpora = Document.corpus_id.in_(list(corpora))
-    untidy = select(Document.id).where(of_corpora, Document.untidy_since.is_not(None))
-    changed = set(session.scalars(untidy.order_by(Document.untidy_since.desc()).limit(MOST)))
-    deleting = select(Document.id).where(of_corpora, Document.state == DocumentState.DELETING)
-    going = set(session.scalars(deleting.order_by(Document.updated_at.desc()).limit(MOST)))
+    asked = set(corpora)
+    # Not narrowed to the corpora in SQL: SQLite would then read them whole, in search of a handful.
+    untidy = select(Document.id, Document.corpus_id).where(Document.untidy_since.is_not(None))
+    newest = session.execute(untidy.order_by(Document.untidy_since.desc()).limit(MOST))
+    changed = {row.id for row in newest if row.corpus_id in asked}
+    deleting = select(Document.id).where(Document.corpus_id.in_(asked), Document.state == DocumentState.DELETING)
+    going = set(session.scalars(deleting.limit(MOST)))
     if not changed and not going:
         return UP_TO_DATE
     readable = set(session.scalars(select(Document.id).where(Document.id.in_(changed), rule.documents())))
