@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.edge_process import EdgeProcess, edge_process
 from tests.fakes.oracle import ROUNDS, Oracle
 
-QUICK, ALL = 15, 500
+QUICK, ALL = 12, 500
 MEMORY = Path("/dev/shm")
 
 

@@ -187,6 +187,19 @@ def test_member_that_is_shared_alone_does_not_tell_what_it_came_in(api: Api) -> 
     assert api.person("saul", "sales").get(f"/v1/documents/{child['id']}").json()["parent_id"] is None
 
 
+def test_new_content_of_a_member_is_not_shown_to_those_of_its_old_content_alone(api: Api) -> None:
+    api.add("a.zip", zipped({"one.txt": SALARY}), access="hr")
+    api.work()
+    (child,) = (d for d in api.admin.get("/v1/corpora/default/documents").json()["items"] if d["parent_id"])
+    put(api, child["id"], "sales")
+    content, saul = f"/v1/documents/{child['id']}/content", api.person("saul", "sales")
+    assert saul.get(content).text == SALARY
+    api.upload("a.zip", zipped({"one.txt": SALARY.replace("June", "secret July")}))
+    api.index()
+    assert "July" in api.admin.get(content).text, "it is there, and waits for its indexing"
+    problem(saul.get(content), 404)
+
+
 def test_group_that_is_named_like_a_person_stands_for_nobody(api: Api) -> None:
     id_ = api.add("a.txt", SALARY, access="user:saul")
     assert ids(api.person("eve", "user:saul")) == []
