@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from anyio import CancelScope, to_thread
 
@@ -13,6 +14,7 @@ from answering.events import Cited, Done, Event, Sources, Token
 from answering.pack import Source, pack, tokens
 from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
 from answering.quote import cite
+from answering.recall import note_sources
 from answering.retrieve import search
 from answering.verify import Checker
 from moat import ledger
@@ -43,6 +45,8 @@ class _Draft:
     note: str = INTERRUPTED
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
+    documents: set[UUID] = field(default_factory=set)  # what its text may come from, cited or not
+    corpora: tuple[str, ...] = ()  # that its text names
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -75,6 +79,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         found = await to_thread.run_sync(search, candidates, reader, parts)
         draft.timings |= found.timings
         sources = await to_thread.run_sync(_read, draft, found, parts)
+        draft.documents = {p.document_id for source in sources for p in source.passages}
         yield Sources(tuple(p for source in sources for p in source.passages))
         async with aclosing(_write(draft, found, sources, parts)) as events:
             async for event in events:
@@ -105,7 +110,7 @@ async def _write(
     draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
 ) -> AsyncGenerator[Token | Cited, None]:
     if not sources:
-        yield Token(_nothing_found(found))
+        yield Token(_nothing_found(draft, found))
         draft.end("abstained")
         return
     written = _extract if draft.model == EXTRACTIVE else _generate
@@ -125,7 +130,7 @@ async def _extract(
     if picks:
         draft.end("answered", extractive.NOTE)
     else:
-        yield Token(_nothing_found(found))
+        yield Token(_nothing_found(draft, found))
         draft.end("abstained")
 
 
@@ -151,12 +156,14 @@ async def _generate(
         draft.end("answered", " ".join(filter(None, [cut, "" if checker.citations else NO_CITATION])))
 
 
-def _nothing_found(found: Found) -> str:
+def _nothing_found(draft: _Draft, found: Found) -> str:
     """Say that nothing was found, where it was looked for, and what came nearest."""
     if not found.corpora:
         return "Nothing in the documents you may read answers this: there is no corpus you may read."
     text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
     titles = list(dict.fromkeys(p.title for p in found.passages))[:NEAREST_TITLES]
+    draft.corpora = found.corpora
+    draft.documents |= {p.document_id for p in found.passages if p.title in titles}
     return (
         f"{text} The nearest documents are: {'; '.join(titles)}." if titles else f"{text} No document is ready there."
     )
@@ -192,4 +199,5 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
             note=draft.note,
         )
         row.status, row.body = draft.status, body_of(done)
+        note_sources(session, row, draft.documents, draft.corpora)
     return done

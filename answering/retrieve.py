@@ -12,6 +12,7 @@ from answering.query import Found, Parts, Query, Retrieval
 from answering.relevance import judge
 from moat.access import Rule, find_corpus, readable_corpora, rule
 from moat.errors import InvalidRequest, Unavailable
+from moat.lagging import UP_TO_DATE, Lagging, lagging
 from moat.records import Passage, Reader, SparseVector, Vector
 from moat.sparse import encode_question
 from moat.tables import Corpus, Document, Generation, Version
@@ -48,6 +49,7 @@ class _Asked:
     rule: Rule
     limit: int
     sparse: SparseVector
+    lagging: Lagging = UP_TO_DATE
     dense: dict[str, Vector] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
     )
     with parts.database.reading() as session:
         corpora = _corpora(session, query, reader)
+        asked.lagging = lagging(session, asked.rule, [corpus.id for corpus in corpora])
         targets = _targets(session, [corpus.id for corpus in corpora])
     ranked, stale = _search_all(targets, asked, parts)
     if stale:  # a reindex flipped a corpus while it was being asked: ask the new generation, once
@@ -141,6 +144,7 @@ def _ask(target: _Target, asked: _Asked, parts: Parts) -> Hits | Unavailable:
             limit=asked.limit,
             candidates=asked.limit,
             arms=asked.retrieval.arms,
+            lagging=asked.lagging,
         )
     except Unavailable as error:  # the collection of a generation that was just replaced may be gone already
         return error

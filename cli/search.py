@@ -35,6 +35,11 @@ def _show(number: int, passage: JsonObject) -> None:
     page = f", page {passage['page']}" if passage["page"] else ""
     out.print(f"{number}. {passage['title']}{page} ({passage['corpus']}: {passage['key']})", style="bold")
     arms = passage.get("arms") or {}
-    ranks = "".join(f", {name} rank {arm['rank']} ({arm['score']:.3f})" for name, arm in arms.items())
+    ranks = "".join(f", {name} rank {arm['rank']}{_score(arm['score'])}" for name, arm in arms.items())
     out.print(f"   score {passage['score']:.4f}{ranks}", style="dim")
     out.print(f"   {' '.join(passage['text'].split())}\n", soft_wrap=True)
+
+
+def _score(score: float | None) -> str:
+    """Show an arm's score; the sparse one is told to admins alone."""
+    return "" if score is None else f" ({score:.3f})"

@@ -9,13 +9,14 @@ from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from moat.database import Database
 from moat.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from moat.records import EVERYONE, DocumentState, Reader
 from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, Widget, WidgetSession, utc_now
 
+USER_PREFIX = "user:"
 KEY_PREFIX = "moat_"
 TOKEN_PREFIX = "mws_"  # noqa: S105 (a prefix, not a secret)
 SCOPES = ("read", "ask", "upload", "admin")
@@ -27,10 +28,11 @@ class Rule:
     """What a Reader may see; None means everything. Both the vectors and SQL apply this and nothing else."""
 
     principals: tuple[str, ...] | None
+    within: frozenset[UUID] | None = None  # the corpora that the key reaches
 
     def documents(self) -> ColumnElement[bool]:
         """SQL: the row of `documents` is live and readable, and so is its corpus."""
-        live = Document.state != DocumentState.DELETING
+        live = and_(Document.state != DocumentState.DELETING, *self._reached(Document.corpus_id))
         if self.principals is None:
             return live
         granted = exists().where(
@@ -40,8 +42,15 @@ class Rule:
 
     def corpora(self) -> ColumnElement[bool]:
         """SQL: the row of `corpora` is live and readable."""
-        live = Corpus.deleted_at.is_(None)
+        live = and_(Corpus.deleted_at.is_(None), *self._reached(Corpus.id))
         return live if self.principals is None else and_(live, Corpus.id.in_(self._readable_corpora()))
+
+    @property
+    def is_everything(self) -> bool:
+        return self.principals is None and self.within is None
+
+    def _reached(self, corpus_id: InstrumentedAttribute[UUID]) -> tuple[ColumnElement[bool], ...]:
+        return () if self.within is None else (corpus_id.in_(self.within),)
 
     def _readable_corpora(self) -> Select[UUID]:
         return select(CorpusAccess.corpus_id).where(CorpusAccess.principal.in_(self.principals or ()))
@@ -50,13 +59,15 @@ class Rule:
 def rule(reader: Reader) -> Rule:
     """Turn a Reader into the one rule that every query, list, count and filter applies."""
     if reader.is_admin:
-        return Rule(None)
-    return Rule((EVERYONE, user_principal(reader.user), *sorted(reader.groups)))
+        return Rule(None, reader.corpora)
+    # A group that is named like a person stands for nobody: whoever names groups must not become that person.
+    groups = (group for group in sorted(reader.groups) if not group.startswith(USER_PREFIX))
+    return Rule((EVERYONE, user_principal(reader.user), *groups), reader.corpora)
 
 
 def user_principal(user: str) -> str:
     """Name a single user as a principal of access lists."""
-    return f"user:{user}"
+    return f"{USER_PREFIX}{user}"
 
 
 def require(reader: Reader, scope: str) -> None:
@@ -78,8 +89,7 @@ def check_principals(access: Iterable[str]) -> tuple[str, ...]:
 
 def readable_corpora(session: Session, reader: Reader) -> list[Corpus]:
     """List the corpora this reader may read, by name."""
-    statement = select(Corpus).where(rule(reader).corpora()).order_by(Corpus.name)
-    return list(session.scalars(_within_key(statement, reader)))
+    return list(session.scalars(select(Corpus).where(rule(reader).corpora()).order_by(Corpus.name)))
 
 
 Hold = Literal["", "against_changes", "for_change"]
@@ -94,8 +104,7 @@ def find_corpus(session: Session, reader: Reader, name_or_id: str, hold: Hold = 
     if hold:
         statement = statement.with_for_update(of=Corpus, read=hold == "against_changes")
     wanted = _as_uuid(name_or_id)
-    statement = statement.where(Corpus.id == wanted if wanted else Corpus.name == name_or_id)
-    corpus = session.scalar(_within_key(statement, reader))
+    corpus = session.scalar(statement.where(Corpus.id == wanted if wanted else Corpus.name == name_or_id))
     if corpus is None:
         raise NotFound(f"There is no corpus {name_or_id[:100]!r}.", "GET /v1/corpora lists the ones you may read.")
     return corpus
@@ -106,18 +115,12 @@ def find_document(session: Session, reader: Reader, document_id: UUID, *, for_ch
     statement = select(Document).where(Document.id == document_id, rule(reader).documents())
     if for_change:
         statement = statement.with_for_update(of=Document)
-    if reader.corpora is not None:
-        statement = statement.where(Document.corpus_id.in_(reader.corpora))
     document = session.scalar(statement)
     if document is None:
         raise NotFound(
             f"There is no document {document_id}.", "GET /v1/corpora/{corpus}/documents lists the ones you may read."
         )
     return document
-
-
-def _within_key(statement: Select[Corpus], reader: Reader) -> Select[Corpus]:
-    return statement if reader.corpora is None else statement.where(Corpus.id.in_(reader.corpora))
 
 
 def _as_uuid(text: str) -> UUID | None:
@@ -180,6 +183,15 @@ def authenticate(session: Session, secret: str, origin: str | None = None) -> Re
         scopes=frozenset(row.scopes),
         corpora=None if row.corpora is None else frozenset(UUID(c) for c in row.corpora),
     )
+
+
+def check_still_valid(session: Session, reader: Reader) -> None:
+    """Raise Unauthenticated when the reader's key was revoked or has expired since it came in."""
+    if reader.key_id is None:
+        return
+    row = session.get(ApiKey, reader.key_id)
+    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now()):
+        raise Unauthenticated("The key is not valid, has expired or was revoked.")
 
 
 def note_use(database: Database, key_id: UUID) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from moat.access import readable_corpora
 from moat.database import Database
 from moat.errors import InvalidRequest
 from moat.records import Call, Cost, Reader, Usage
@@ -18,6 +19,7 @@ from moat.tables import ApiKey, CallRow, utc_now
 Status = Literal["ok", "failed", "cancelled", "presumed"]
 GROUPS = ("day", "model", "corpus", "user", "key", "kind")
 NO_KEY = "widget"
+NOT_READABLE = "(not readable)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ def costs(
     """Sum the calls opened in [frm, to) by any of GROUPS, in the order of their labels.
 
     An admin sees every call, others their own. A call over several corpora stands whole under "a + b", so that the
-    lines always add up to the ledger. Raises InvalidRequest for an unknown group.
+    lines always add up to the ledger; what a reader may not read has no name there. Raises InvalidRequest for an
+    unknown group.
     """
     unknown = [name for name in group_by if name not in GROUPS]
     if unknown:
@@ -176,7 +179,8 @@ def costs(
     keys = {
         row.id: f"{row.name} ({row.prefix}…)" for row in session.execute(select(ApiKey.id, ApiKey.name, ApiKey.prefix))
     }
-    labels = _labels(keys)
+    readable = None if reader.is_admin else {corpus.name for corpus in readable_corpora(session, reader)}
+    labels = _labels(keys, readable)
     lines: dict[tuple[str, ...], CostLine] = {}
     # Grouped here rather than in SQL: no two databases cut a time into days or compare JSON lists alike.
     for row in session.scalars(statement.execution_options(yield_per=1000)):
@@ -185,11 +189,15 @@ def costs(
     return [lines[group] for group in sorted(lines)]
 
 
-def _labels(keys: dict[UUID, str]) -> dict[str, Callable[[CallRow], str]]:
+def _labels(keys: dict[UUID, str], readable: set[str] | None) -> dict[str, Callable[[CallRow], str]]:
+    def named(corpora: list[str]) -> str:
+        shown = (name if readable is None or name in readable else NOT_READABLE for name in corpora)
+        return " + ".join(dict.fromkeys(shown))
+
     return {
         "day": lambda row: row.opened_at.date().isoformat(),
         "model": lambda row: f"{row.provider}/{row.model}",
-        "corpus": lambda row: " + ".join(row.corpora),
+        "corpus": lambda row: named(row.corpora),
         "user": lambda row: row.user,
         "key": lambda row: NO_KEY if row.key_id is None else keys.get(row.key_id, str(row.key_id)),
         "kind": lambda row: row.kind,

@@ -14,6 +14,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from moat.access import Rule
 from moat.errors import Unavailable
+from moat.lagging import UP_TO_DATE, Lagging
 from moat.records import ArmScore, EmbeddedChunk, SparseVector, Vector
 from moat.settings import Settings
 
@@ -218,9 +219,10 @@ class Vectors:
         limit: int,
         candidates: int,
         arms: Sequence[Arm] = ARMS,
+        lagging: Lagging = UP_TO_DATE,
     ) -> Hits:
         """Ask once: every arm and their fusion in one request, the access filter inside each of them."""
-        readable = _filter(rule)
+        readable = _filter(rule, lagging)
         query = {
             DENSE: dense.tolist(),
             SPARSE: models.SparseVector(indices=list(sparse.indices), values=list(sparse.values)),
@@ -260,10 +262,19 @@ class Vectors:
             self._client.delete(collection, selector, wait=True)
 
 
-def _filter(rule: Rule) -> models.Filter | None:
-    if rule.principals is None:
-        return None
-    return models.Filter(must=[models.FieldCondition(key="access", match=models.MatchAny(any=list(rule.principals)))])
+def _filter(rule: Rule, lagging: Lagging) -> models.Filter | None:
+    must: list[models.Condition] = []
+    if rule.principals is not None:
+        granted: models.Condition = models.FieldCondition(
+            key="access", match=models.MatchAny(any=list(rule.principals))
+        )
+        must = [models.Filter(should=[granted, _any_of(lagging.readable)]) if lagging.readable else granted]
+    hidden: list[models.Condition] = [_any_of(lagging.hidden)] if lagging.hidden else []
+    return models.Filter(must=must or None, must_not=hidden or None) if must or hidden else None
+
+
+def _any_of(document_ids: Sequence[UUID]) -> models.FieldCondition:
+    return models.FieldCondition(key="document_id", match=models.MatchAny(any=[str(i) for i in document_ids]))
 
 
 def _document(document_id: UUID) -> models.FieldCondition:

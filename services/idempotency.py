@@ -30,7 +30,8 @@ class Once:
         self._database = database
         self._lasts_at_most = lasts_at_most
         self._key = key
-        self._identity = (str(reader.key_id or reader.user), route, key or "")
+        # The user too: one key may speak for many.
+        self._identity = (f"{reader.key_id or ''}/{reader.user}", route, key or "")
         self._sha256 = hashlib.sha256(body.encode()).hexdigest()
 
     def begin(self) -> Stored | None:

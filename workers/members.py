@@ -3,14 +3,14 @@
 import logging
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from ingest.members import Member
 from ingest.parse.members import UnpackLimits
 from moat.blobs import Staged, original_name
 from moat.children import access_of, children, depth
-from moat.documents import ask_indexing, live_generations, start_forgetting
+from moat.documents import ask_indexing, live_generations, mark_untidy, start_forgetting
 from moat.errors import InvalidRequest, UnsupportedMedia
 from moat.jobs import BULK, INGEST
 from moat.records import DocumentState
@@ -106,6 +106,10 @@ def _commit(
             session.flush()
             session.add_all(DocumentAccess(document_id=child.id, principal=p) for p in access)
         else:
+            # Its content is there at once: until it serves, it is for those alone who may read both versions.
+            others = DocumentAccess.principal.not_in(access)
+            session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == child.id, others))
+            mark_untidy(session, child.id)
             child.version += 1
             child.state, child.updated_at = DocumentState.QUEUED, utc_now()
             child.doc_metadata = dict(parent.doc_metadata)

@@ -1,6 +1,6 @@
 """The catalog's SQL models. The catalog is the truth: broker and vectors are rebuilt from it and from the blobs."""
 
-from moat.tables.answers import AnswerRow, CallRow, Feedback, Idempotency
+from moat.tables.answers import AnswerDocument, AnswerRow, CallRow, Feedback, Idempotency
 from moat.tables.base import Money, Table, Utc, utc_now
 from moat.tables.documents import (
     ChunkRow,
@@ -18,6 +18,7 @@ from moat.tables.identity import ApiKey, Widget, WidgetSession
 from moat.tables.work import Forgetting, Job, Outbox, SourceRow
 
 __all__ = [
+    "AnswerDocument",
     "AnswerRow",
     "ApiKey",
     "CallRow",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
 from ingest.pipeline import fingerprint
-from moat.access import find_corpus, rule
+from moat.access import check_still_valid, find_corpus, rule
 from moat.errors import Conflict, NotFound
 from moat.generations import progress as generation_progress
 from moat.generations import start_reindex
@@ -22,6 +22,7 @@ from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, u
 from services.admin.corpora import chosen_pipeline
 from services.admin.schemas import JobShape, PlanShape, ReindexBody
 from services.dependencies import Admin, PartsOf, publish_soon
+from services.parts import Parts
 from services.progress import progress
 
 router = APIRouter(prefix="/v1", tags=["reindex"])
@@ -90,8 +91,14 @@ def cancel_job(job_id: UUID, reader: Admin, parts: PartsOf) -> JobShape:
 async def job_events(job_id: UUID, reader: Admin, parts: PartsOf) -> EventSourceResponse:
     """Stream a job's progress until it ends."""
     first = await to_thread.run_sync(get_job, job_id, reader, parts)
-    look = partial(get_job, job_id, reader, parts)
+    look = partial(_look_again, job_id, reader, parts)
     return EventSourceResponse(progress(first, look, lambda job: job.state != "running", _POLL_S))
+
+
+def _look_again(job_id: UUID, reader: Reader, parts: Parts) -> JobShape:
+    with parts.database.reading() as session:
+        check_still_valid(session, reader)
+        return _shape(session, _find(session, reader, job_id))
 
 
 def _find(session: Session, reader: Reader, job_id: UUID, *, for_change: bool = False) -> Job:

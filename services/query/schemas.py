@@ -41,7 +41,9 @@ class AnswerBody(QuestionBody):
 
 class ArmShape(Shape):
     rank: int
-    score: float
+    score: float | None = Field(
+        description="Of the sparse arm for admins alone: it tells how often the words stand in documents of others."
+    )
 
 
 class PassageShape(Shape):

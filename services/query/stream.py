@@ -14,6 +14,7 @@ from answering.answer import Cited, Done, Event, Sources, Token
 from answering.body import body_of
 from moat.errors import MoatError
 from moat.records import Passage
+from moat.vectors import SPARSE
 from services.problems import of_error, problem
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ def frame(event: Event) -> ServerSentEvent:
             return ServerSentEvent(json.dumps(body_of(answer)), event="done")
 
 
-def passage_body(passage: Passage, *, explain: bool = False) -> dict[str, Any]:
-    """Write a passage as plain JSON values."""
+def passage_body(passage: Passage, *, explain: bool = False, weigh: bool = False) -> dict[str, Any]:
+    """Write a passage as plain JSON values; `weigh` shows the sparse arm's score, which counts unreadable words."""
     body: dict[str, Any] = {
         "passage_id": str(passage.passage_id),
         "document_id": str(passage.document_id),
@@ -79,5 +80,8 @@ def passage_body(passage: Passage, *, explain: bool = False) -> dict[str, Any]:
         "heading_path": list(passage.heading_path),
     }
     if explain:
-        body["arms"] = {name: {"rank": arm.rank, "score": arm.score} for name, arm in passage.arms.items()}
+        body["arms"] = {
+            name: {"rank": arm.rank, "score": arm.score if weigh or name != SPARSE else None}
+            for name, arm in passage.arms.items()
+        }
     return body

@@ -12,12 +12,13 @@ from sqlalchemy import delete, select
 from sse_starlette import EventSourceResponse
 
 from ingest.wire import load_canonical
-from moat.access import check_principals, find_document
+from moat.access import check_principals, check_still_valid, find_document
 from moat.blobs import original_name
 from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting, text_of
 from moat.errors import NotFound
 from moat.records import CanonicalText, Reader
-from moat.tables import ChunkRow, Corpus, DocumentAccess, Indexing, Version
+from moat.settings import PipelineSettings
+from moat.tables import ChunkRow, Corpus, Document, DocumentAccess, Indexing, Version
 from services.dependencies import Admin, PartsOf, Reading, Uploading, publish_soon
 from services.parts import Parts
 from services.progress import progress
@@ -43,7 +44,7 @@ def get_document(document_id: UUID, reader: Reading, parts: PartsOf) -> Document
     """Show a document: state, progress, and why it failed if it did."""
     with parts.database.reading() as session:
         find_document(session, reader, document_id)
-        return document_shape(session, document_id)
+        return document_shape(session, reader, document_id)
 
 
 @router.delete("/documents/{document_id}", status_code=202)
@@ -53,7 +54,7 @@ def delete_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Doc
         document = find_document(session, reader, document_id, for_change=True)
         start_forgetting(session, document)
         session.flush()
-        shape = document_shape(session, document_id)
+        shape = document_shape(session, reader, document_id)
     publish_soon(parts)
     return shape
 
@@ -65,7 +66,7 @@ def retry_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Docu
         document = find_document(session, reader, document_id, for_change=True)
         retry(session, document)
         session.flush()
-        shape = document_shape(session, document_id)
+        shape = document_shape(session, reader, document_id)
     publish_soon(parts)
     return shape
 
@@ -77,7 +78,7 @@ def cancel_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Doc
         document = find_document(session, reader, document_id, for_change=True)
         cancel(session, document, timedelta(seconds=parts.settings.worker.lease_s))
         session.flush()
-        shape = document_shape(session, document_id)
+        shape = document_shape(session, reader, document_id)
     publish_soon(parts)
     return shape
 
@@ -104,6 +105,11 @@ def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileRespo
     with parts.database.reading() as session:
         document = find_document(session, reader, document_id)
         version = session.get_one(Version, (document.id, document.version))
+        pipeline = session.get_one(Corpus, document.corpus_id).pipeline
+    redaction = PipelineSettings.model_validate(pipeline).redaction
+    if redaction.mode == "mask" and not redaction.keep_original:
+        # It may be there: not indexed yet, or kept for another corpus that has the same bytes and masks nothing.
+        raise _not_kept(document)
     try:
         return BlobResponse(
             parts.blobs.local_file(original_name(version.sha256)),
@@ -115,10 +121,14 @@ def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileRespo
     except NotFound as error:
         if version.elements is None:
             raise
-        raise NotFound(
-            f"The original of {document.name!r} is not kept: its corpus masks personal data.",
-            f"Read its masked text at /v1/documents/{document_id}/text.",
-        ) from error
+        raise _not_kept(document) from error
+
+
+def _not_kept(document: Document) -> NotFound:
+    return NotFound(
+        f"The original of {document.name!r} is not kept: its corpus masks personal data.",
+        f"Read its masked text at /v1/documents/{document.id}/text.",
+    )
 
 
 @router.get("/documents/{document_id}/text")
@@ -187,4 +197,11 @@ def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, Ca
 async def document_events(document_id: UUID, reader: Reading, parts: PartsOf) -> EventSourceResponse:
     """Stream a document's progress until it is settled."""
     first = await to_thread.run_sync(get_document, document_id, reader, parts)
-    return EventSourceResponse(progress(first, partial(get_document, document_id, reader, parts), is_settled, _POLL_S))
+    return EventSourceResponse(progress(first, partial(_look_again, document_id, reader, parts), is_settled, _POLL_S))
+
+
+def _look_again(document_id: UUID, reader: Reader, parts: Parts) -> DocumentShape:
+    with parts.database.reading() as session:
+        check_still_valid(session, reader)
+        find_document(session, reader, document_id)
+        return document_shape(session, reader, document_id)

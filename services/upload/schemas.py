@@ -58,10 +58,11 @@ class DocumentShape(Shape):
     uploaded_by: str
     created_at: datetime
     updated_at: datetime
-    timings: dict[str, float]
+    timings: dict[str, float] = Field(description="Seconds of each stage, for admins: a copy elsewhere shortens them.")
     warnings: list[str] = Field(description="What of the file did not become documents, for archives and mail.")
     report: dict[str, Any] = Field(
-        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`."
+        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`; for "
+        "admins `embedded`, the chunks whose vectors were not known."
     )
 
 
@@ -69,7 +70,7 @@ class DocumentPage(Shape):
     items: list[DocumentShape]
     next_cursor: str | None
     counts: dict[str, int] = Field(description="Readable documents by state, the whole corpus.")
-    seconds_left: int | None = Field(description="Until everything queued here is indexed, by what was done lately.")
+    seconds_left: int | None = Field(description="Until what you may read of it is indexed, by what was done lately.")
 
 
 class PageSpanShape(Shape):

@@ -13,6 +13,9 @@ from moat.tables import Corpus, Document, DocumentAccess, Indexing, Version, utc
 from services.schemas import decode_cursor, encode_cursor
 from services.upload.schemas import DocumentPage, DocumentShape
 
+# Work that a copy elsewhere saves. Shown to its uploader, it would tell that somebody else has the same file.
+TELLS_OF_COPIES = {"embedded"}
+
 
 def document_page(
     session: Session,
@@ -35,19 +38,19 @@ def document_page(
         statement = statement.where(or_(Document.created_at < created_at, older))
     statement = statement.order_by(Document.created_at.desc(), Document.id.desc()).limit(limit + 1)
     rows = session.execute(statement).all()
-    shapes = _shapes(session, rows[:limit])
+    shapes = _shapes(session, reader, rows[:limit])
     last = rows[limit - 1][0] if len(rows) > limit else None
     return DocumentPage(
         items=shapes,
         next_cursor=encode_cursor(last.created_at, last.id) if last else None,
         counts=state_counts(session, reader, corpus.id),
-        seconds_left=seconds_left(session, corpus.id, utc_now()),
+        seconds_left=seconds_left(session, rule(reader), corpus.id, utc_now()),
     )
 
 
-def document_shape(session: Session, document_id: UUID) -> DocumentShape:
+def document_shape(session: Session, reader: Reader, document_id: UUID) -> DocumentShape:
     """Show one document that was found readable."""
-    return _shapes(session, session.execute(_rows().where(Document.id == document_id)).all())[0]
+    return _shapes(session, reader, session.execute(_rows().where(Document.id == document_id)).all())[0]
 
 
 def state_counts(session: Session, reader: Reader, corpus_id: UUID) -> dict[str, int]:
@@ -82,24 +85,34 @@ def _rows() -> Select[Document, Corpus, Version, Indexing]:
     )
 
 
-def _shapes(session: Session, rows: Sequence[Row[Document, Corpus, Version, Indexing]]) -> list[DocumentShape]:
+def _shapes(
+    session: Session, reader: Reader, rows: Sequence[Row[Document, Corpus, Version, Indexing]]
+) -> list[DocumentShape]:
     ids = [row[0].id for row in rows]
+    parents = {row[0].parent_id for row in rows} - {None}
+    readable = set(session.scalars(select(Document.id).where(Document.id.in_(parents), rule(reader).documents())))
     access: dict[UUID, list[str]] = {id_: [] for id_ in ids}
     for grant in session.scalars(select(DocumentAccess).where(DocumentAccess.document_id.in_(ids))):
         access[grant.document_id].append(grant.principal)
-    return [_shape(row, access) for row in rows]
+    return [_shape(row, access, readable, reader) for row in rows]
 
 
-def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, list[str]]) -> DocumentShape:
+def _shape(
+    row: Row[Document, Corpus, Version, Indexing],
+    access: dict[UUID, list[str]],
+    readable_parents: set[UUID],
+    reader: Reader,
+) -> DocumentShape:
     document, corpus, version, joined = row
     indexing: Indexing | None = joined  # an outer join: a generation may not know the newest version yet
+    report = (indexing.report or {}) if indexing else {}
     return DocumentShape(
         id=document.id,
         corpus=corpus.name,
         key=document.key,
         name=document.name,
         title=version.title or document.name,
-        parent_id=document.parent_id,
+        parent_id=document.parent_id if document.parent_id in readable_parents else None,
         version=document.version,
         serving_version=document.serving_version,
         state=document.state,
@@ -116,7 +129,7 @@ def _shape(row: Row[Document, Corpus, Version, Indexing], access: dict[UUID, lis
         uploaded_by=document.uploaded_by,
         created_at=document.created_at,
         updated_at=document.updated_at,
-        timings=indexing.timings if indexing else {},
+        timings=indexing.timings if indexing and reader.is_admin else {},
         warnings=version.warnings or [],
-        report=(indexing.report or {}) if indexing else {},
+        report={name: said for name, said in report.items() if name not in TELLS_OF_COPIES or reader.is_admin},
     )

@@ -47,14 +47,14 @@ PROBLEM = {"type", "title", "status", "detail", "hint"}
 class Api:
     """One installation; `admin` speaks with every scope, `person()` makes others."""
 
-    def __init__(self, folder: Path, **overrides: Any) -> None:
+    def __init__(self, folder: Path, qdrant: QdrantClient | None = None, **overrides: Any) -> None:
         self.settings = Settings(home=folder, **({"broker": {"url": "memory://"}} | overrides))
         self.database = Database.from_settings(self.settings)
         if self.settings.database.url:
             self.database.migrate()
         else:
             shutil.copy(_empty_catalog(), folder / "catalog.db")
-        self.vectors = Vectors(QdrantClient(":memory:"))
+        self.vectors = Vectors(qdrant or QdrantClient(":memory:"))
         self.blobs = open_blobs(self.settings)
         self.embedders = FakeEmbedders()
         self.gateway = Gateway(self.settings, self.database)
@@ -134,13 +134,16 @@ class Api:
 
     def work(self) -> None:
         """Do all that the workers would do now."""
-        queued = select(Indexing.id).where(Indexing.state == DocumentState.QUEUED)
-        for indexing in self._all(queued):
-            ingest_once(indexing, self.worker)
+        self.index()
         for document in self._all(select(Document.id).where(Document.untidy_since.is_not(None))):
             tidy_document(document, self.worker)
         for document in self._all(select(Forgetting.document_id)):
             forget_document(document, self.worker)
+
+    def index(self) -> None:
+        """Do the workers' indexing, and leave all tidying and forgetting for later."""
+        for indexing in self._all(select(Indexing.id).where(Indexing.state == DocumentState.QUEUED)):
+            ingest_once(indexing, self.worker)
 
     def _all(self, statement: Any) -> list[Any]:
         with self.database.reading() as session:

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from moat.access import rule
 from moat.backlog import check_backlog, seconds_left
 from moat.database import Database
 from moat.jobs import BULK, Publisher
+from moat.lagging import lagging
 from moat.records import Reader
 from moat.tables import utc_now
 from services.upload.accept import _find
@@ -69,7 +71,7 @@ def test_what_is_due_is_found_corpus_by_corpus(database: Database) -> None:
 def test_what_waits_is_counted_in_the_index_alone(database: Database) -> None:
     steps = plan(database, lambda session: check_backlog(session, 100))
     assert any("USING COVERING INDEX indexings_by_state" in step for step in steps), steps
-    steps = plan(database, lambda session: seconds_left(session, uuid4(), utc_now()))
+    steps = plan(database, lambda session: seconds_left(session, rule(ADMIN), uuid4(), utc_now()))
     assert any("USING COVERING INDEX indexings_by_state" in step for step in steps), steps
     steps = plan(database, lambda session: state_counts(session, ADMIN, uuid4()))
     assert any("INDEX documents_by_state" in step for step in steps), steps
@@ -80,3 +82,10 @@ def test_pages_alike_are_found_by_their_bands(database: Database) -> None:
     steps = plan(database, lambda session: _nearest(session, document, 1, None, [1, 2, 3]))  # type: ignore[arg-type]
     assert any("(corpus_id=? AND band=?)" in step for step in steps), steps
     assert not any(step.startswith("SCAN") for step in steps), steps
+
+
+def test_what_was_changed_and_not_tidied_is_found_without_a_look_at_the_corpus(database: Database) -> None:
+    steps = plan(database, lambda session: lagging(session, rule(READER), [uuid4(), uuid4()]))
+    assert any("INDEX ix_documents_untidy_since" in step for step in steps), steps
+    assert any("INDEX documents_by_state" in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from moat.access import Rule
 from moat.backlog import seconds_left
 from moat.tables import Indexing, utc_now
 from tests.fakes.api import Api, problem
@@ -100,9 +101,9 @@ def test_the_time_left_is_what_waits_by_the_pace_of_late(api: Api) -> None:
     for number in range(5):
         api.upload(f"more {number}.txt", f"{LATER} {number}")
     with api.database.reading() as session:
-        assert seconds_left(session, api.corpus_id("default"), now) == 10
-        assert seconds_left(session, other, now) == 0
+        assert seconds_left(session, Rule(None), api.corpus_id("default"), now) == 10
+        assert seconds_left(session, Rule(None), other, now) == 0
     api.upload("one.txt", LATER, corpus="other")
     with api.database.reading() as session:
-        assert seconds_left(session, other, now) == 4  # its turn comes after one of the others
-        assert seconds_left(session, api.corpus_id("default"), now) == 12
+        assert seconds_left(session, Rule(None), other, now) == 4  # its turn comes after one of the others
+        assert seconds_left(session, Rule(None), api.corpus_id("default"), now) == 12
