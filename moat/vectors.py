@@ -117,7 +117,7 @@ class Vectors:
                 self._client.delete_collection(collection)
 
     def compact(self, collection: str) -> None:
-        """Take what was deleted off the disk: the embedded Qdrant has when this returns, a server does it in its own time."""
+        """Take what was deleted off the disk: the embedded Qdrant has when this returns, a server does so later."""
         # A server takes no smaller number, and vacuums no segment with fewer points.
         every = models.OptimizersConfigDiff(deleted_threshold=0, vacuum_min_vector_number=100)
         with _translated():

@@ -21,7 +21,7 @@ class AnswerRow(Table):
     question: Mapped[str]
     status: Mapped[str]  # open, answered, abstained, failed
     body: Mapped[dict[str, Any] | None]
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 
 class Feedback(Table):

@@ -72,7 +72,7 @@ def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
         shape = corpus_shape(session, reader, row)
         live = select(Document).where(Document.corpus_id == row.id, Document.state != DocumentState.DELETING)
         for document in session.scalars(live).all():
-            start_forgetting(session, document)
+            start_forgetting(session, document, reader, "corpus")
         session.execute(
             update(Job)
             .where(Job.corpus_id == row.id, Job.state == "running")

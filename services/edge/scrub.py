@@ -7,9 +7,10 @@ from qdrant_client import grpc as pb
 
 from services.edge.refusal import EngineFailed
 from services.edge.shapes import edge_config
+from services.edge.wire import Id
 
 # Ids that nobody has: chunks are named by UUIDs. Deleting them changes nothing and fills the log.
-_NOBODYS = [2**62 + number for number in range(200_000)]
+_NOBODYS: list[Id] = [2**62 + number for number in range(200_000)]
 # A segment of the log holds 32 MiB, about 15 such deletions.
 _FILLS_AT_MOST = 64
 # The engine keeps one full segment of the log beside the open one.

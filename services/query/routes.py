@@ -11,10 +11,13 @@ from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from answering.answer import Done, Event, Query, Retrieval, answer, search
 from answering.body import body_of
+from answering.history import shown
+from moat import audit
 from moat.errors import Forbidden, NotFound, TooLarge
 from moat.records import Reader
 from moat.tables import AnswerRow, Feedback
@@ -40,6 +43,9 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, parts.answering)
+    shown_ids = sorted({str(p.document_id) for p in found.passages})
+    asked: dict[str, Any] = {"question": body.question} if parts.settings.audit.questions else {}
+    audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
     passages = [passage_body(p, explain=body.explain) for p in found.passages]
     return JSONResponse({"passages": passages, "timings": dict(found.timings)})
 
@@ -60,7 +66,8 @@ async def ask(
     once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, asked, lasts_at_most=lasts_at_most)
     stored = await to_thread.run_sync(once.begin)
     if stored is not None:
-        return _replayed(stored.body) if body.stream else JSONResponse(stored.body, stored.status)
+        again = await to_thread.run_sync(_stored, UUID(stored.body["id"]), reader, parts)
+        return _replayed(again) if body.stream else JSONResponse(again, stored.status)
     query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
     events = answer(query, reader, parts.answering)
     recorded = _recording(events, once)
@@ -82,7 +89,8 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
         async for event in events:
             if isinstance(event, Done):
                 with CancelScope(shield=True):
-                    await to_thread.run_sync(once.keep, 200, body_of(event.answer))
+                    # The answer itself is stored once: what is erased from it there must not be found here.
+                    await to_thread.run_sync(once.keep, 200, {"id": str(event.answer.id)})
                 finished = True
             yield event
     finally:
@@ -116,22 +124,29 @@ def _corpora(body: QuestionBody) -> tuple[str, ...] | None:
 @router.get("/answers/{answer_id}", response_model=AnswerShape)
 def get_answer(answer_id: UUID, reader: Asking, parts: PartsOf) -> JSONResponse:
     """Show one of your own answers again."""
-    return JSONResponse(_own(answer_id, reader, parts).body)
+    return JSONResponse(_stored(answer_id, reader, parts))
 
 
 @router.post("/answers/{answer_id}/feedback", status_code=204)
 def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: PartsOf) -> None:
     """Say whether an answer helped; the last word counts."""
-    _own(answer_id, reader, parts)
     with parts.database.transaction() as session:
+        _own(session, answer_id, reader)
         session.get(AnswerRow, answer_id, with_for_update=True)  # one at a time
         session.execute(delete(Feedback).where(Feedback.answer_id == answer_id))
         session.add(Feedback(answer_id=answer_id, rating=body.rating, comment=body.comment))
 
 
-def _own(answer_id: UUID, reader: Reader, parts: Parts) -> AnswerRow:
-    with parts.database.reading() as session:
-        row = session.scalar(select(AnswerRow).where(AnswerRow.id == answer_id, AnswerRow.user == reader.user))
+def _stored(answer_id: UUID, reader: Reader, parts: Parts) -> dict[str, Any]:
+    """Give an answer as its reader may see it today."""
+    with parts.database.transaction() as session:
+        row = _own(session, answer_id, reader)
+        audit.note(session, reader, "answer.read", answer_id)
+        return shown(session, reader, row)
+
+
+def _own(session: Session, answer_id: UUID, reader: Reader) -> AnswerRow:
+    row = session.scalar(select(AnswerRow).where(AnswerRow.id == answer_id, AnswerRow.user == reader.user))
     if row is None or row.body is None:
         raise NotFound(f"There is no answer {answer_id} of yours.", "Ids come with each answer.")
     return row

@@ -78,7 +78,7 @@ def _delete(lease: Lease, old: Present, parts: Parts) -> None:
         fenced(session, lease)
         document = session.scalar(select(Document).where(Document.id == old.id).with_for_update())
         if document is not None:
-            start_forgetting(session, document)
+            start_forgetting(session, document, reason="source")
 
 
 def _set_access(lease: Lease, old: Present, access: tuple[str, ...], parts: Parts) -> None:
