@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
 
-from moat.blobs import text_name
+from moat.blobs import ABANDONED_AFTER, text_name
 from moat.database import catalog_now
 from moat.errors import MoatError
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
@@ -226,6 +226,7 @@ def _close_answers(parts: Parts) -> None:
 
 def _purge(parts: Parts) -> None:
     now = utc_now()
+    parts.blobs.clear_staging(ABANDONED_AFTER)
     with parts.database.transaction() as session:
         session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))
