@@ -16,7 +16,10 @@ class AuditSettings(Section):
 
 class ErasureSettings(Section):
     wait_s: float = Field(
-        15, ge=0, le=86_400, description="How long erasures wait for others, so that the disk is cleaned once for all."
+        15,
+        ge=0,
+        le=86_400,
+        description="How long erasures wait for others, so that the disk is cleaned once for all; 0: not at all.",
     )
     vacuum_up_to_bytes: int = Field(
         512_000_000,

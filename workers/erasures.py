@@ -22,15 +22,22 @@ AGAIN_AFTER = timedelta(minutes=10)
 
 def finish_erasures(parts: Parts) -> None:
     """Compact the index and the catalog for the erasures that wait, look once more, and conclude their reports."""
+    if parts.cleaning.rests and parts.settings.erasure.wait_s:
+        return
     waiting = _waiting(parts)
     if not waiting:
         return
+    with parts.cleaning.working():
+        cleaned = _clean(waiting, parts)
+    for erasure in waiting:
+        _conclude(erasure.id, cleaned, parts)
+
+
+def _clean(waiting: Sequence[Erasure], parts: Parts) -> dict[str, bool]:
     collections = {name for erasure in waiting for name in erasure.collections}
     for name in sorted(collections.intersection(parts.vectors.collections())):
         parts.vectors.compact(name)
-    cleaned = parts.database.compact(parts.settings.erasure.vacuum_up_to_bytes)
-    for erasure in waiting:
-        _conclude(erasure.id, cleaned, parts)
+    return parts.database.compact(parts.settings.erasure.vacuum_up_to_bytes)
 
 
 def _waiting(parts: Parts) -> Sequence[Erasure]:

@@ -27,6 +27,7 @@ class Planted:
     """One document with a word and a sentence that stand nowhere else, and the answers made of it."""
 
     number: int
+    subject: str
     word: str
     name: str
     sentence: str
@@ -37,7 +38,7 @@ class Planted:
 
     @property
     def question(self) -> str:
-        return f"Where is vessel number {self.number} moored?"
+        return f"Where is the vessel {self.subject} moored?"
 
     @property
     def canaries(self) -> tuple[str, ...]:
@@ -45,8 +46,9 @@ class Planted:
 
 
 def planted(number: int) -> Planted:
-    word, name = ("".join(CHANCE.sample(string.ascii_lowercase, 14)) for _ in range(2))
-    return Planted(number, word, name, f"Vessel number {number} is moored at the pier called {word}")
+    word, name, *subject = ("".join(CHANCE.sample(string.ascii_lowercase, 14)) for _ in range(4))
+    vessel = " ".join(subject)
+    return Planted(number, vessel, word, name, f"The vessel {vessel} is moored at the pier called {word}")
 
 
 def upload(admin: httpx.Client, plants: list[Planted]) -> None:
