@@ -8,7 +8,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from moat import audit
-from moat.access import find_corpus
+from moat.access import find_corpus, require
 from moat.errors import NotFound
 from moat.records import Reader
 from moat.retention import too_old
@@ -49,6 +49,8 @@ def list_erasures(
 @router.get("/erasures/{erasure_id}")
 def get_erasure(erasure_id: UUID, reader: ReaderOf, parts: PartsOf) -> ErasureShape:
     """Report an erasure: to admins, and in short to whoever asked for it."""
+    # Uploaders erase documents, readers their own history: either may ask what became of it.
+    require(reader, "upload" if "upload" in reader.scopes else "read")
     with parts.database.reading() as session:
         row = session.get(Erasure, erasure_id)
         if row is None or not (reader.is_admin or row.asked_by == reader.user):
