@@ -20,14 +20,16 @@ def note_settings(session: Session, settings: Settings, process: str) -> None:
     """Write an entry when this kind of process starts with other settings than the last time, and at its first."""
     seen = session.get(SettingsSeen, process, with_for_update=True)
     salt = secrets.token_hex(16) if seen is None else seen.salt
-    values = {name: hashlib.sha256(f"{salt}{value}".encode()).hexdigest() for name, value in _values(settings).items()}
+    digests = {name: hashlib.sha256(f"{salt}{value}".encode()).hexdigest() for name, value in _values(settings).items()}
     if seen is None:
-        session.add(SettingsSeen(process=process, salt=salt, values=values))
+        session.add(SettingsSeen(process=process, salt=salt, digests=digests))
         audit.note(session, None, "settings.first_seen", process)
         return
-    changed = sorted(name for name in values.keys() | seen.values.keys() if values.get(name) != seen.values.get(name))
+    changed = sorted(
+        name for name in digests.keys() | seen.digests.keys() if digests.get(name) != seen.digests.get(name)
+    )
     if changed:
-        seen.values, seen.seen_at = values, utc_now()
+        seen.digests, seen.seen_at = digests, utc_now()
         audit.note(session, None, "settings.changed", process, names=changed)
 
 

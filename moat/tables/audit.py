@@ -46,5 +46,5 @@ class SettingsSeen(Table):
     __tablename__ = "settings_seen"
     process: Mapped[str] = mapped_column(primary_key=True)
     salt: Mapped[str]
-    values: Mapped[dict[str, Any]]
+    digests: Mapped[dict[str, Any]]
     seen_at: Mapped[datetime] = mapped_column(default=utc_now)

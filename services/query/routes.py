@@ -134,6 +134,7 @@ def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: Pa
         _own(session, answer_id, reader)
         session.get(AnswerRow, answer_id, with_for_update=True)  # one at a time
         session.execute(delete(Feedback).where(Feedback.answer_id == answer_id))
+        audit.note(session, reader, "answer.rated", answer_id)
         session.add(Feedback(answer_id=answer_id, rating=body.rating, comment=body.comment))
 
 

@@ -240,7 +240,7 @@ def test_export_and_deletion_of_a_users_history(api: Api) -> None:
     assert export["calls"][0]["cost_usd"] == "0.25"
     assert export["documents"][0]["id"] == document
     assert [entry["action"] for entry in export["audit"]] == [
-        *("document.uploaded", "answer.asked"),
+        *("document.uploaded", "answer.asked", "answer.rated", "user.exported"),
     ]
     assert api.admin.get("/v1/users/ann/export").json()["answers"] == export["answers"]
     problem(bob.get("/v1/users/ann/export"), 403)

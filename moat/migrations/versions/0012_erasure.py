@@ -43,7 +43,7 @@ def upgrade() -> None:
         "settings_seen",
         sa.Column("process", sa.String(), nullable=False),
         sa.Column("salt", sa.String(), nullable=False),
-        sa.Column("values", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("digests", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("process"),
     )
@@ -113,6 +113,8 @@ def _keep_ids_of_replies() -> None:
     connection = op.get_bind()
     kept = sa.select(table).where(table.c.route == "POST /v1/answers", table.c.response.is_not(None))
     for row in connection.execute(kept).all():
+        if not row.response:  # the first request is under way
+            continue
         same = (table.c.key_id == row.key_id) & (table.c.route == row.route) & (table.c.key == row.key)
         connection.execute(sa.update(table).where(same).values(response={"id": row.response["id"]}))
 
