@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from anyio import CancelScope, to_thread
@@ -11,13 +12,14 @@ from anyio import CancelScope, to_thread
 from answering import extractive, prompt
 from answering.body import body_of
 from answering.events import Cited, Done, Event, Sources, Token
+from answering.history import note_documents
 from answering.pack import Source, pack, tokens
 from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
 from answering.quote import cite
-from answering.recall import note_sources
 from answering.retrieve import search
 from answering.verify import Checker
-from moat import ledger
+from answering.withhold import without_record
+from moat import audit, ledger
 from moat.errors import MoatError
 from moat.llm.gateway import EXTRACTIVE, CallContext
 from moat.records import Answer, Citation, Reader
@@ -45,8 +47,8 @@ class _Draft:
     note: str = INTERRUPTED
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
-    documents: set[UUID] = field(default_factory=set)  # what its text may come from, cited or not
     corpora: tuple[str, ...] = ()  # that its text names
+    used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -79,8 +81,9 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         found = await to_thread.run_sync(search, candidates, reader, parts)
         draft.timings |= found.timings
         sources = await to_thread.run_sync(_read, draft, found, parts)
-        draft.documents = {p.document_id for source in sources for p in source.passages}
-        yield Sources(tuple(p for source in sources for p in source.passages))
+        read = tuple(p for source in sources for p in source.passages)
+        draft.used.update(p.document_id for p in read)
+        yield Sources(read)
         async with aclosing(_write(draft, found, sources, parts)) as events:
             async for event in events:
                 draft.take(event)
@@ -163,7 +166,7 @@ def _nothing_found(draft: _Draft, found: Found) -> str:
     text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
     titles = list(dict.fromkeys(p.title for p in found.passages))[:NEAREST_TITLES]
     draft.corpora = found.corpora
-    draft.documents |= {p.document_id for p in found.passages if p.title in titles}
+    draft.used.update(p.document_id for p in found.passages if p.title in titles)
     return (
         f"{text} The nearest documents are: {'; '.join(titles)}." if titles else f"{text} No document is ready there."
     )
@@ -180,6 +183,8 @@ def _open(draft: _Draft, parts: Parts) -> None:
                 status="open",
             )
         )
+        asked: dict[str, Any] = {"question": draft.query.question} if parts.settings.audit.questions else {}
+        audit.note(session, draft.reader, "answer.asked", draft.query.answer_id, **asked)
 
 
 def _close(draft: _Draft, parts: Parts) -> Answer:
@@ -198,6 +203,7 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
             created_at=row.created_at,
             note=draft.note,
         )
+        done = without_record(done, note_documents(session, row.id, draft.used))
         row.status, row.body = draft.status, body_of(done)
-        note_sources(session, row, draft.documents, draft.corpora)
+        row.corpora = list(draft.corpora)
     return done

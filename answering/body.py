@@ -23,6 +23,7 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "timings": dict(answer.timings),
         "created_at": answer.created_at.isoformat(),
         "note": answer.note,
+        "withheld": answer.withheld,
     }
 
 

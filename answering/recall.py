@@ -1,6 +1,5 @@
 """An answer read again: as it was given, or withheld where it drew on what its reader may not read any more."""
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +12,6 @@ from moat.records import Reader
 from moat.tables import AnswerDocument, AnswerRow, Document
 
 WITHHELD = "This answer drew on documents that are gone, or that you may not read any more."
-
-
-def note_sources(session: Session, row: AnswerRow, documents: Iterable[UUID], corpora: Iterable[str]) -> None:
-    """Keep what an answer drew on: its documents, and the corpora that its text names."""
-    row.corpora = list(corpora)
-    session.add_all(AnswerDocument(answer_id=row.id, document_id=id_) for id_ in documents)
 
 
 def find_answer(session: Session, reader: Reader, answer_id: UUID) -> AnswerRow:

@@ -108,3 +108,31 @@ def delete(
         emit(deleted)
     else:
         out.print(f"{deleted['name']} is gone; its files and vectors follow within seconds.")
+
+
+@app.command()
+def retention(
+    context: typer.Context,
+    corpus: Name,
+    days: Annotated[
+        int, typer.Option(min=0, max=36_500, help="Age of the newest version; 0 keeps documents for ever.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Put it in force; without it, only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase documents once they are older than this; says first what would go."""
+    client: Client = context.obj
+    body = {"days": days or None, "dry_run": not yes}
+    answer = client.put(f"/v1/corpora/{quote(corpus, safe='')}/retention", body)
+    if as_json:
+        emit(answer)
+        return
+    if not days:
+        out.print("Documents are kept for ever." if yes else "Documents would be kept for ever; say --yes.")
+        return
+    old = counted(answer["documents"], "document")
+    out.print(f"{old} {'go now' if yes else 'would go'}, and every other once it is older than {counted(days, 'day')}.")
+    for document in answer["oldest"]:
+        out.print(f"  {document}")
+    if not yes:
+        err.print("Nothing was changed; say --yes to put it in force.")

@@ -66,6 +66,10 @@ class Blobs(Protocol):
         """Remove an original and everything that was made of it: parsed elements and vectors."""
         ...
 
+    def of_original(self, sha256: str) -> list[str]:
+        """Name what is stored of an original: itself, and everything that was made of it."""
+        ...
+
     def clear_staging(self, untouched_for: timedelta) -> None:
         """Remove what processes that died were writing; every write to a live one makes it young again."""
         ...
@@ -202,10 +206,15 @@ class FolderBlobs:
 
     def delete_original(self, sha256: str) -> None:
         """Remove an original and everything that was made of it: parsed elements and vectors."""
-        self.delete(original_name(sha256))
+        for name in self.of_original(sha256):
+            self.delete(name)
+
+    def of_original(self, sha256: str) -> list[str]:
+        name = original_name(sha256)
+        found = [name] if self._path(name).is_file() else []
         for kind in MADE_OF_ORIGINALS:
-            for made in (self._folder / kind / sha256[:2]).glob(f"{sha256}.*"):
-                self.delete(f"{kind}/{made.name}")
+            found += [f"{kind}/{made.name}" for made in (self._folder / kind / sha256[:2]).glob(f"{sha256}.*")]
+        return found
 
     def clear_staging(self, untouched_for: timedelta) -> None:
         clear_folder(self._staging, untouched_for)

@@ -1,6 +1,7 @@
 """The catalog's engine, its transactions and its schema."""
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from moat.audit import append_noted
 from moat.errors import InvalidRequest, StorageFull, Unavailable
 from moat.settings import Settings
 from moat.tables import utc_now
@@ -41,6 +43,7 @@ class Database:
         """Write: commits at the end, rolls back on any error; no network is waited for inside but a bucket's."""
         with _translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+            append_noted(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -53,6 +56,23 @@ class Database:
         if session.get_bind().dialect.name == "postgresql":
             number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
             session.execute(select(func.pg_advisory_xact_lock(number)))
+
+    def compact(self, vacuum_up_to_bytes: int) -> dict[str, bool]:
+        """Take what was deleted off the disk; says what was done, which PostgreSQL does in its own time.
+
+        SQLite overwrites what is deleted, but may leave a copy of a row that it had moved to another page: only a
+        rewrite of the file is sure to have none. The log beside it holds what was written until it is cut.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return {}
+        with _translated(), self.engine.connect() as connection, _raw_errors():
+            raw: Any = connection.connection.dbapi_connection  # outside of any transaction
+            pages, size = (raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+            rewrites = pages * size <= vacuum_up_to_bytes
+            if rewrites:
+                raw.execute("VACUUM")
+            busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return {"catalog_rewritten": rewrites, "catalog_log_cut": not busy}
 
     def migrate(self) -> None:
         """Bring the schema to this version's."""
@@ -107,6 +127,15 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that reads and then writes fails with "database is locked" without waiting.
     writes = connection.get_execution_options().get("moat_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _raw_errors() -> Iterator[None]:
+    """Give the driver's own error the form that SQLAlchemy gives it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise OperationalError(None, None, error) from error
 
 
 @contextmanager

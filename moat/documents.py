@@ -6,12 +6,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from moat import audit
 from moat.blobs import shared_text_name, text_name
 from moat.children import children, inherit_access
 from moat.database import catalog_now
+from moat.erasures import Reason, report_erasure
 from moat.errors import Conflict
 from moat.jobs import FORGET_DOCUMENT, INGEST, REINDEX, TIDY_DOCUMENT, UPKEEP, enqueue, enqueue_indexing
-from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState
+from moat.records import TERMINAL_STATES, WORKING_STATES, DocumentState, Reader
 from moat.tables import Corpus, Document, Forgetting, Generation, Indexing, Version, utc_now
 
 LIVE_GENERATIONS = ("building", "serving", "retired")
@@ -50,10 +52,19 @@ def text_of(indexing: Indexing) -> str:
     return shared_text_name(indexing.text) if indexing.text else text_name(indexing.id)
 
 
-def start_forgetting(session: Session, document: Document) -> None:
-    """Hide a document and its children at once and queue the removal of all that is held of them."""
+def start_forgetting(
+    session: Session,
+    document: Document,
+    reader: Reader | None = None,
+    reason: Reason = "request",
+    parent_id: UUID | None = None,
+) -> UUID | None:
+    """Hide a document and its children at once and queue the removal of all that is held of them.
+
+    Gives the id of the erasure that will report it; None for a document that is being deleted already.
+    """
     if document.state == DocumentState.DELETING:
-        return
+        return None
     rows = session.scalars(select(Indexing).where(Indexing.document_id == document.id)).all()
     collections = [g.collection for g in live_generations(session, document.corpus_id)]
     leases = [row.lease_until for row in rows if row.state in WORKING_STATES and row.lease_until is not None]
@@ -66,9 +77,11 @@ def start_forgetting(session: Session, document: Document) -> None:
     )
     document.state = DocumentState.DELETING
     document.updated_at = utc_now()
+    erasure = report_erasure(session, document, reader, reason, parent_id)
     session.add(
         Forgetting(
             document_id=document.id,
+            erasure_id=erasure.id,
             collections=collections,
             texts=[row.text or row.id.hex for row in rows],
             originals=list(
@@ -78,8 +91,10 @@ def start_forgetting(session: Session, document: Document) -> None:
         )
     )
     enqueue(session, FORGET_DOCUMENT, document.id, queue=UPKEEP)
+    audit.note(session, reader, "document.deleted", document.id, corpus_id=document.corpus_id, reason=reason)
     for child in children(session, document.id):
-        start_forgetting(session, child)
+        start_forgetting(session, child, reader, reason, erasure.id)
+    return erasure.id
 
 
 def mark_untidy(session: Session, document_id: UUID) -> None:

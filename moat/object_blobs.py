@@ -103,12 +103,17 @@ class ObjectBlobs:
 
     def delete_original(self, sha256: str) -> None:
         """Remove an original and everything that was made of it: parsed elements and vectors."""
-        self.delete(original_name(sha256))
-        for kind in MADE_OF_ORIGINALS:
-            with self._translated():
+        for name in self.of_original(sha256):
+            self.delete(name)
+
+    def of_original(self, sha256: str) -> list[str]:
+        name = original_name(sha256)
+        with self._translated():
+            found = [name] if self._files.exists(self._path(name)) else []
+            for kind in MADE_OF_ORIGINALS:
                 made = self._files.glob(self._path(f"{kind}/{sha256}.*"))
-            for path in made:
-                self.delete(f"{kind}/{path.rpartition('/')[2]}")
+                found += [f"{kind}/{path.rpartition('/')[2]}" for path in made]
+        return found
 
     def clear_staging(self, untouched_for: timedelta) -> None:
         clear_folder(self._staging, untouched_for)

@@ -225,3 +225,4 @@ class Answer:
     timings: Mapping[str, float]
     created_at: datetime
     note: str = ""
+    withheld: int = 0  # citations that are no longer shown

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
+from moat.retention_settings import AuditSettings, ErasureSettings, RetentionSettings
 from moat.section import Section
 from moat.source_settings import ReadersSettings, SourceSettings
 
@@ -240,6 +241,9 @@ class Settings(BaseSettings):
     answering: AnsweringSettings = AnsweringSettings()
     reindex: ReindexSettings = ReindexSettings()
     widget: WidgetSettings = WidgetSettings()
+    retention: RetentionSettings = RetentionSettings()
+    audit: AuditSettings = AuditSettings()
+    erasure: ErasureSettings = ErasureSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()

@@ -25,6 +25,7 @@ ARMS: tuple[Arm, ...] = ("dense", "sparse")
 UPSERT_POINTS = 64
 SCROLL_POINTS = 2_000
 RRF_K = 60
+COMPACT_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,18 @@ class Vectors:
         with _translated():
             if self._client.collection_exists(collection):
                 self._client.delete_collection(collection)
+
+    def compact(self, collection: str) -> None:
+        """Take what was deleted off the disk: the embedded Qdrant has when this returns, a server does so later."""
+        # A server takes no smaller number, and vacuums no segment with fewer points.
+        every = models.OptimizersConfigDiff(deleted_threshold=0, vacuum_min_vector_number=100)
+        with _translated():
+            self._client.update_collection(collection, optimizers_config=every, timeout=COMPACT_TIMEOUT_S)
+
+    def count_document(self, collection: str, document_id: UUID) -> int:
+        """Count a document's points."""
+        with _translated():
+            return self._client.count(collection, models.Filter(must=[_document(document_id)]), exact=True).count
 
     def collections(self) -> list[str]:
         """Name every collection there is."""

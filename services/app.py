@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -18,9 +19,10 @@ from moat.errors import MoatError
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.settings import Settings
+from moat.settings_changes import note_settings
 from moat.vectors import Vectors
 from services import health, problems
-from services.admin import corpora, costs, keys, reindex, report, sources, widgets
+from services.admin import audit, corpora, costs, erasures, keys, reindex, report, sources, users, widgets
 from services.limits import BodyLimit, WidgetCors
 from services.parts import Parts
 from services.query import routes as query
@@ -55,6 +57,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         used.blobs.clear_staging(ABANDONED_AFTER)
+        await to_thread.run_sync(_note_settings, used)
         # The first question should not wait for the model to load, nor the start for the first question.
         threading.Thread(target=_warm, args=(used,), name="warm", daemon=True).start()
         yield
@@ -66,13 +69,25 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app = FastAPIOffline(redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
     problems.install(app)
-    routed = (upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health)
+    routed = (
+        *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health),
+        *(audit, erasures, users),
+    )
     for module in routed:
         app.include_router(module.router)
     app.include_router(web_router())
     app.add_middleware(WidgetCors, database=used.database)
     app.add_middleware(BodyLimit, limit_bytes=settings.api.max_body_bytes)
     return app
+
+
+def _note_settings(parts: Parts) -> None:
+    try:
+        with parts.database.transaction() as session:
+            parts.database.lock(session, "settings/api")
+            note_settings(session, parts.settings, "api")
+    except MoatError as error:  # the API starts without its catalog too, and says that it is not ready
+        log.warning("the settings could not be compared with the last start's: %s", error.detail)
 
 
 def _warm(parts: Parts) -> None:

@@ -1,6 +1,6 @@
 """What the routes need, built once by `create_app`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from answering.answer import Parts as AnsweringParts
 from moat.blobs import Blobs
@@ -8,6 +8,7 @@ from moat.database import Database
 from moat.jobs import Publisher
 from moat.settings import Settings
 from moat.vectors import Vectors
+from services.lately import Lately
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Parts:
     blobs: Blobs
     publisher: Publisher
     answering: AnsweringParts
+    lately: Lately = field(default_factory=Lately)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from moat.errors import MoatError, Overloaded, Unauthenticated
+from services.sign_ins import note_failed_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def _moat_error(_: Request, error: Exception) -> JSONResponse:
+async def _moat_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MoatError)  # noqa: S101 (the handler is registered for it)
+    if isinstance(error, Unauthenticated):
+        await note_failed_sign_in(request)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
     if isinstance(error, Overloaded):
         headers = {"Retry-After": str(error.retry_after_s)}

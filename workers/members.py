@@ -168,6 +168,6 @@ def _conclude(claim: Claim, keys: list[str], warnings: list[str], parts: Parts) 
         _must_be_newest(session, claim)
         for child in children(session, claim.document_id):
             if child.key not in keys:
-                start_forgetting(session, child)
+                start_forgetting(session, child, reason="member")
         version = session.get_one(Version, (claim.document_id, claim.version))
         version.unpacked_at, version.warnings = utc_now(), warnings

@@ -11,6 +11,7 @@ from moat.jobs import Publisher
 from moat.settings import Settings
 from moat.vectors import Vectors
 from workers.claims import Claims
+from workers.pace import Pace
 from workers.sources.follower import Follower
 
 
@@ -33,3 +34,4 @@ class Parts:
     publisher: Publisher
     claims: Claims
     follower: Follower = field(default_factory=Follower)
+    cleaning: Pace = field(default_factory=Pace)

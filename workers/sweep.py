@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
 
-from moat.blobs import text_name
+from moat.blobs import ABANDONED_AFTER, text_name
 from moat.database import catalog_now
 from moat.errors import MoatError
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
@@ -29,12 +29,14 @@ from moat.tables import (
     utc_now,
 )
 from workers.claims import requeue
+from workers.erasures import finish_erasures
 from workers.forget import forget_document
 from workers.kept_vectors import unneeded_packs
 from workers.moments import mend_moments
 from workers.originals import drop_unmasked_of_corpus
 from workers.parts import Parts
 from workers.reindex import advance_reindex
+from workers.retention import keep_no_longer
 from workers.sources.run import follow_due
 from workers.texts import drop_texts_of_generation
 from workers.tidy import tidy_document
@@ -55,12 +57,14 @@ def sweep(parts: Parts) -> None:
         _publish,
         _advance_jobs,
         _finish_forgetting,
+        finish_erasures,
         _tidy_marked,
         _drop_generations,
         _finish_deleted_corpora,
         _close_calls,
         _close_answers,
         _purge,
+        keep_no_longer,
         _follow_sources,
     )
     for duty in duties:
@@ -222,6 +226,7 @@ def _close_answers(parts: Parts) -> None:
 
 def _purge(parts: Parts) -> None:
     now = utc_now()
+    parts.blobs.clear_staging(ABANDONED_AFTER)
     with parts.database.transaction() as session:
         session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))

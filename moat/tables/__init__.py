@@ -1,6 +1,7 @@
 """The catalog's SQL models. The catalog is the truth: broker and vectors are rebuilt from it and from the blobs."""
 
-from moat.tables.answers import AnswerDocument, AnswerRow, CallRow, Feedback, Idempotency
+from moat.tables.answers import AnswerRow, CallRow, Feedback, Idempotency
+from moat.tables.audit import AuditHead, AuditRow, SettingsSeen
 from moat.tables.base import Money, Table, Utc, utc_now
 from moat.tables.documents import (
     ChunkRow,
@@ -14,6 +15,7 @@ from moat.tables.documents import (
     LikenessRow,
     Version,
 )
+from moat.tables.erasures import AnswerDocument, Erasure
 from moat.tables.identity import ApiKey, Widget, WidgetSession
 from moat.tables.work import Forgetting, Job, Outbox, SourceRow
 
@@ -21,12 +23,15 @@ __all__ = [
     "AnswerDocument",
     "AnswerRow",
     "ApiKey",
+    "AuditHead",
+    "AuditRow",
     "CallRow",
     "ChunkRow",
     "Corpus",
     "CorpusAccess",
     "Document",
     "DocumentAccess",
+    "Erasure",
     "Feedback",
     "Forgetting",
     "Generation",
@@ -37,6 +42,7 @@ __all__ = [
     "LikenessRow",
     "Money",
     "Outbox",
+    "SettingsSeen",
     "SourceRow",
     "Table",
     "Utc",

@@ -22,15 +22,7 @@ class AnswerRow(Table):
     status: Mapped[str]  # open, answered, abstained, failed
     body: Mapped[dict[str, Any] | None]
     corpora: Mapped[list[str] | None]  # those its text names as searched; None: what it drew on was not noted
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-
-
-class AnswerDocument(Table):
-    """A document that an answer drew on; it outlives the document, so that the answer stays withheld."""
-
-    __tablename__ = "answer_documents"
-    answer_id: Mapped[UUID] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), primary_key=True)
-    document_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 
 class Feedback(Table):

@@ -15,6 +15,7 @@ class Forgetting(Table):
 
     __tablename__ = "forgettings"
     document_id: Mapped[UUID] = mapped_column(primary_key=True)
+    erasure_id: Mapped[UUID | None]  # where it is reported; an older Moat's has none
     collections: Mapped[list[str]]
     texts: Mapped[list[str]]
     originals: Mapped[list[str]]  # sha256 of each; removed unless another document shares it

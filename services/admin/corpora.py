@@ -1,5 +1,6 @@
 """Routes of corpora."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -7,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from ingest.pipeline import fingerprint
+from moat import audit
 from moat.access import check_principals, find_corpus, readable_corpora, rule
 from moat.corpora import create_corpus
 from moat.documents import start_forgetting
@@ -30,6 +32,7 @@ def add_corpus(body: CorpusBody, reader: Admin, parts: PartsOf) -> CorpusShape:
     with parts.database.transaction() as session:
         parts.database.lock(session, f"corpus/{body.name}")
         corpus = create_corpus(session, body.name, body.access, pipeline, fingerprint(pipeline))
+        audit.note(session, reader, "corpus.created", corpus.id, corpus_id=corpus.id, access=sorted(body.access))
         return corpus_shape(session, reader, corpus)
 
 
@@ -61,6 +64,10 @@ def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf)
             session.execute(delete(CorpusAccess).where(CorpusAccess.corpus_id == row.id))
             session.add_all(CorpusAccess(corpus_id=row.id, principal=p) for p in check_principals(body.access))
         session.flush()
+        changed: dict[str, Any] = {"changed": sorted(body.model_dump(exclude_none=True))}
+        if body.access is not None:
+            changed["access"] = sorted(body.access)
+        audit.note(session, reader, "corpus.changed", row.id, corpus_id=row.id, **changed)
         return corpus_shape(session, reader, row)
 
 
@@ -72,7 +79,7 @@ def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
         shape = corpus_shape(session, reader, row)
         live = select(Document).where(Document.corpus_id == row.id, Document.state != DocumentState.DELETING)
         for document in session.scalars(live).all():
-            start_forgetting(session, document)
+            start_forgetting(session, document, reader, "corpus")
         session.execute(
             update(Job)
             .where(Job.corpus_id == row.id, Job.state == "running")
@@ -83,6 +90,7 @@ def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
             .where(Generation.corpus_id == row.id, Generation.state != "dropped")
             .values(state="abandoned")
         )
+        audit.note(session, reader, "corpus.deleted", row.id, corpus_id=row.id)
         row.deleted_at = utc_now()
         row.name = f"{row.name} (deleted {row.id.hex})"  # the name is free again
     publish_soon(parts)

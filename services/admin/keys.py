@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy import select
 
+from moat import audit
 from moat.access import create_key, find_corpus
 from moat.errors import Conflict, NotFound
 from moat.tables import ApiKey, utc_now
@@ -29,6 +30,7 @@ def add_key(body: KeyBody, reader: Admin, parts: PartsOf) -> KeyShape:
             expires_at=body.expires_at,
         )
         session.flush()
+        audit.note(session, reader, "key.created", row.id, for_user=row.user, groups=row.groups, scopes=row.scopes)
         return _shape(row, secret)
 
 
@@ -50,6 +52,7 @@ def revoke_key(key_id: UUID, reader: Admin, parts: PartsOf) -> KeyShape:
         if row is None:
             raise NotFound(f"There is no key {key_id}.", "GET /v1/keys lists them.")
         row.revoked_at = row.revoked_at or utc_now()
+        audit.note(session, reader, "key.revoked", row.id)
         return _shape(row)
 
 

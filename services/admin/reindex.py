@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
 from ingest.pipeline import fingerprint
+from moat import audit
 from moat.access import check_still_valid, find_corpus, rule
 from moat.errors import Conflict, NotFound
 from moat.generations import progress as generation_progress
@@ -41,6 +42,7 @@ def reindex(corpus: str, body: ReindexBody, reader: Admin, parts: PartsOf) -> Re
             return JSONResponse(_plan(session, row, pipeline).model_dump(mode="json"))
         job = start_reindex(session, row, pipeline, fingerprint(pipeline), reader.user)
         enqueue(session, ADVANCE_REINDEX, job.id, queue=UPKEEP)
+        audit.note(session, reader, "reindex.started", job.id, corpus_id=row.id)
         session.flush()
         shape = _shape(session, job)
     publish_soon(parts)
@@ -82,6 +84,7 @@ def cancel_job(job_id: UUID, reader: Admin, parts: PartsOf) -> JobShape:
         if job.state != "running":
             raise Conflict(f"The job is {job.state} already.", "Only a running job can be cancelled.")
         job.state, job.finished_at = "cancelled", utc_now()
+        audit.note(session, reader, "reindex.cancelled", job.id, corpus_id=job.corpus_id)
         session.execute(update(Generation).where(Generation.id == job.generation_id).values(state="abandoned"))
         session.flush()
         return _shape(session, job)

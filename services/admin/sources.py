@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from moat import audit
 from moat.errors import NotFound
 from moat.records import DocumentState
 from moat.settings import Settings
@@ -40,6 +41,7 @@ def sync_source(name: Name, body: SyncBody, reader: Admin, parts: PartsOf) -> So
     _must_be_stated(name, parts.settings)
     with parts.database.transaction() as session:
         ask(find_row(session, name, parts.database), dry_run=body.dry_run)
+        audit.note(session, reader, "source.asked", name, dry_run=body.dry_run)
         session.flush()
         return _shape(session, name, parts.settings)
 
@@ -50,6 +52,7 @@ def approve_source(name: Name, reader: Admin, parts: PartsOf) -> SourceShape:
     _must_be_stated(name, parts.settings)
     with parts.database.transaction() as session:
         approve(find_row(session, name, parts.database))
+        audit.note(session, reader, "source.approved", name)
         session.flush()
         return _shape(session, name, parts.settings)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from sqlalchemy import delete, select
 
+from moat import audit
 from moat.access import TOKEN_PREFIX, check_principals, digest, find_corpus
 from moat.errors import Forbidden, InvalidRequest, NotFound
 from moat.tables import Widget, WidgetSession, utc_now
@@ -32,6 +33,7 @@ def add_widget(body: WidgetBody, reader: Admin, parts: PartsOf) -> WidgetShape:
         )
         session.add(row)
         session.flush()
+        audit.note(session, reader, "widget.created", row.id, origins=row.origins, groups=row.groups)
         return WidgetShape.model_validate(row, from_attributes=True)
 
 
@@ -51,6 +53,7 @@ def delete_widget(widget_id: str, reader: Admin, parts: PartsOf) -> None:
         if row is None:
             raise NotFound(f"There is no widget {widget_id[:100]!r}.", "GET /v1/widgets lists them.")
         session.execute(delete(WidgetSession).where(WidgetSession.widget_id == widget_id))
+        audit.note(session, reader, "widget.deleted", widget_id)
         session.execute(delete(Widget).where(Widget.id == widget_id))
 
 

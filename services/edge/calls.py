@@ -22,6 +22,7 @@ class Call:
 CALLS = {
     "/qdrant.Qdrant/HealthCheck": Call(pb.HealthCheckRequest, collections.health),
     "/qdrant.Collections/Create": Call(pb.CreateCollection, collections.create_collection),
+    "/qdrant.Collections/Update": Call(pb.UpdateCollection, collections.update_collection),
     "/qdrant.Collections/Delete": Call(pb.DeleteCollection, collections.delete_collection),
     "/qdrant.Collections/CollectionExists": Call(pb.CollectionExistsRequest, collections.collection_exists),
     "/qdrant.Collections/List": Call(pb.ListCollectionsRequest, collections.list_collections),

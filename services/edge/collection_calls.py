@@ -4,7 +4,7 @@ import qdrant_edge as edge
 from qdrant_client import grpc as pb
 
 from moat.errors import NotFound
-from services.edge.refusal import Unsupported
+from services.edge.refusal import Unsupported, only
 from services.edge.shapes import declared
 from services.edge.store import ENGINE, Store
 
@@ -25,6 +25,17 @@ def health(store: Store, request: pb.HealthCheckRequest) -> pb.HealthCheckReply:
 
 def create_collection(store: Store, request: pb.CreateCollection) -> pb.CollectionOperationResponse:
     store.create(request.collection_name, declared(request))
+    return pb.CollectionOperationResponse(result=True)
+
+
+def update_collection(store: Store, request: pb.UpdateCollection) -> pb.CollectionOperationResponse:
+    """Do at once what a server does in its own time when any deletion is to be vacuumed; nothing else can be set."""
+    only(request, "collection_name", "optimizers_config")
+    only(request.optimizers_config, "deleted_threshold", "vacuum_min_vector_number")
+    wanted = request.optimizers_config
+    if not wanted.HasField("deleted_threshold") or wanted.deleted_threshold > 0:
+        raise Unsupported("Only a deleted_threshold of 0 is served by the embedded Qdrant, and it holds once.")
+    store.scrub(request.collection_name)
     return pb.CollectionOperationResponse(result=True)
 
 

@@ -42,14 +42,18 @@ def declared(request: pb.CreateCollection) -> pb.CollectionParams:
     )
 
 
-def edge_config(params: pb.CollectionParams) -> edge.EdgeConfig:
-    """Say the same to Edge: vectors as declared, vacuumed but never indexed with HNSW."""
+def edge_config(params: pb.CollectionParams, *, vacuum_all: bool = False) -> edge.EdgeConfig:
+    """Say the same to Edge: vectors as declared, vacuumed (if wanted at any deletion) but never indexed with HNSW."""
     dense = params.vectors_config.params_map.map
     sparse = params.sparse_vectors_config.map
     return edge.EdgeConfig(
         vectors={name: _dense(vector) for name, vector in dense.items()} or None,
         sparse_vectors={name: _sparse(vector) for name, vector in sparse.items()} or None,
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=NEVER_INDEX_KB),
+        optimizers=edge.EdgeOptimizersConfig(
+            deleted_threshold=0.0 if vacuum_all else None,
+            vacuum_min_vector_number=0 if vacuum_all else None,
+            indexing_threshold=NEVER_INDEX_KB,
+        ),
     )
 
 

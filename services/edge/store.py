@@ -19,6 +19,7 @@ from moat.errors import InvalidRequest, NotFound, Unavailable
 from services.edge import catalog as catalogs
 from services.edge.catalog import Catalog, Entry
 from services.edge.refusal import EngineFailed, EngineMismatch, FolderTaken
+from services.edge.scrub import scrub
 from services.edge.shapes import edge_config
 
 log = logging.getLogger("moat.edge")
@@ -55,7 +56,7 @@ class Store:
             catalogs.save(self._catalog, folder)  # the first start records the engine before any data
             _sweep(folder, self._catalog)
             for name, entry in self._catalog.collections.items():
-                self._held[name] = Held(_load(folder / entry.folder, name), entry.params)
+                self._held[name] = Held(_load(folder / entry.folder, name, entry.params), entry.params)
         except BaseException:
             self.close()
             raise
@@ -130,6 +131,13 @@ class Store:
                     held.shard.flush()
                     held.changed = False
 
+    def scrub(self, name: str) -> None:
+        """Take the bytes of what was deleted from a collection off the disk."""
+        with self.changing() as present:
+            folder = self._folder / present.collections[present.resolve(name)].folder
+        with self.using(name) as held:
+            held.shard = scrub(held.shard, folder, held.params)
+
     def close(self) -> None:
         """Flush and close every shard and give the folder up. A call that never ends is left to the write-ahead log."""
         with self._changing:
@@ -188,8 +196,8 @@ def _sweep(folder: Path, catalog: Catalog) -> None:
             shutil.rmtree(shard)
 
 
-def _load(folder: Path, name: str) -> edge.EdgeShard:
+def _load(folder: Path, name: str, params: pb.CollectionParams) -> edge.EdgeShard:
     try:
-        return edge.EdgeShard.load(str(folder))
+        return edge.EdgeShard.load(str(folder), edge_config(params))
     except Exception as broken:
         raise EngineMismatch(f"The collection {name} cannot be opened: {broken}.") from broken

@@ -16,6 +16,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from answering.answer import Done, Event, Query, Retrieval, answer, search
 from answering.body import body_of
 from answering.recall import find_answer, recall
+from moat import audit
 from moat.errors import Forbidden, TooLarge
 from moat.records import Reader
 from moat.tables import AnswerRow, Feedback
@@ -41,6 +42,9 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, parts.answering)
+    shown_ids = sorted({str(p.document_id) for p in found.passages})
+    asked: dict[str, Any] = {"question": body.question} if parts.settings.audit.questions else {}
+    audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
     passages = [passage_body(p, explain=body.explain, weigh=reader.is_admin) for p in found.passages]
     return JSONResponse({"passages": passages, "timings": dict(found.timings)})
 
@@ -129,9 +133,12 @@ def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: Pa
         find_answer(session, reader, answer_id)
         session.get(AnswerRow, answer_id, with_for_update=True)  # one at a time
         session.execute(delete(Feedback).where(Feedback.answer_id == answer_id))
+        audit.note(session, reader, "answer.rated", answer_id)
         session.add(Feedback(answer_id=answer_id, rating=body.rating, comment=body.comment))
 
 
 def _recall(answer_id: UUID, reader: Reader, parts: Parts) -> dict[str, Any]:
-    with parts.database.reading() as session:
-        return recall(session, reader, answer_id)
+    with parts.database.transaction() as session:
+        found = recall(session, reader, answer_id)
+        audit.note(session, reader, "answer.read", answer_id)
+        return found

@@ -109,6 +109,7 @@ class AnswerShape(Shape):
     timings: dict[str, float]
     created_at: datetime
     note: str = ""
+    withheld: int = Field(0, description="Citations that are no longer shown: their documents are gone.")
 
 
 class FeedbackBody(Body):

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from moat import audit
 from moat.access import find_corpus, rule
 from moat.blobs import Blobs
 from moat.database import Database
@@ -86,6 +87,7 @@ def _commit(
         session.flush()
         for generation in live_generations(session, corpus.id):
             ask_indexing(session, document, document.version, generation, terms.queue)
+        audit.note(session, reader, "document.uploaded", document.id, corpus_id=corpus.id, version=document.version)
         return Accepted(document.id, document.state, duplicate=False)
 
 

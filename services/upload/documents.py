@@ -1,5 +1,6 @@
 """Routes of one document."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Annotated
@@ -9,9 +10,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
 from ingest.wire import load_canonical
+from moat import audit
 from moat.access import check_principals, check_still_valid, find_document
 from moat.blobs import original_name
 from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting, text_of
@@ -43,18 +46,20 @@ MOST_CHUNKS = 2**31 - 1
 def get_document(document_id: UUID, reader: Reading, parts: PartsOf) -> DocumentShape:
     """Show a document: state, progress, and why it failed if it did."""
     with parts.database.reading() as session:
-        find_document(session, reader, document_id)
-        return document_shape(session, reader, document_id)
+        document = find_document(session, reader, document_id)
+        shape = document_shape(session, reader, document_id)
+    _note_read(document, reader, "details", parts)
+    return shape
 
 
 @router.delete("/documents/{document_id}", status_code=202)
 def delete_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> DocumentShape:
-    """Hide a document at once; its file, chunks and vectors follow within seconds."""
+    """Hide a document at once; what is held of it follows within seconds, as its erasure reports."""
     with parts.database.transaction() as session:
         document = find_document(session, reader, document_id, for_change=True)
-        start_forgetting(session, document)
+        erasure_id = start_forgetting(session, document, reader)
         session.flush()
-        shape = document_shape(session, reader, document_id)
+        shape = document_shape(session, reader, document_id).model_copy(update={"erasure_id": erasure_id})
     publish_soon(parts)
     return shape
 
@@ -65,6 +70,7 @@ def retry_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Docu
     with parts.database.transaction() as session:
         document = find_document(session, reader, document_id, for_change=True)
         retry(session, document)
+        audit.note(session, reader, "document.retried", document.id, corpus_id=document.corpus_id)
         session.flush()
         shape = document_shape(session, reader, document_id)
     publish_soon(parts)
@@ -77,6 +83,7 @@ def cancel_document(document_id: UUID, reader: Uploading, parts: PartsOf) -> Doc
     with parts.database.transaction() as session:
         document = find_document(session, reader, document_id, for_change=True)
         cancel(session, document, timedelta(seconds=parts.settings.worker.lease_s))
+        audit.note(session, reader, "document.cancelled", document.id, corpus_id=document.corpus_id)
         session.flush()
         shape = document_shape(session, reader, document_id)
     publish_soon(parts)
@@ -95,6 +102,7 @@ def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsO
         version.access = list(access)
         mark_untidy(session, document.id)
         pass_on_access(session, document.id)
+        _note_access(session, reader, document, access)
     publish_soon(parts)
     return AccessShape(access=sorted(access))
 
@@ -110,6 +118,7 @@ def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileRespo
     if redaction.mode == "mask" and not redaction.keep_original:
         # It may be there: not indexed yet, or kept for another corpus that has the same bytes and masks nothing.
         raise _not_kept(document)
+    _note_read(document, reader, "content", parts)
     try:
         return BlobResponse(
             parts.blobs.local_file(original_name(version.sha256)),
@@ -134,7 +143,7 @@ def _not_kept(document: Document) -> NotFound:
 @router.get("/documents/{document_id}/text")
 def get_text(document_id: UUID, reader: Reading, parts: PartsOf) -> TextShape:
     """Give the canonical text of the serving version with its page map."""
-    version, canonical, _ = _canonical(document_id, reader, parts)
+    version, canonical, _ = _canonical(document_id, reader, "text", parts)
     return TextShape(
         document_id=document_id,
         version=version,
@@ -153,7 +162,7 @@ def get_chunks(
     cursor: Annotated[int, Query(ge=0, le=MOST_CHUNKS)] = 0,
 ) -> ChunkPage:
     """List what was indexed of the serving version, in order."""
-    version, canonical, generation = _canonical(document_id, reader, parts)
+    version, canonical, generation = _canonical(document_id, reader, "chunks", parts)
     with parts.database.reading() as session:
         rows = session.scalars(
             select(ChunkRow)
@@ -177,7 +186,19 @@ def get_chunks(
     return ChunkPage(items=items, next_cursor=str(rows[limit].ordinal) if len(rows) > limit else None)
 
 
-def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, CanonicalText, UUID]:
+def _note_access(session: Session, reader: Reader, document: Document, access: Sequence[str]) -> None:
+    audit.note(
+        session, reader, "document.access_changed", document.id, corpus_id=document.corpus_id, access=sorted(access)
+    )
+
+
+def _note_read(document: Document, reader: Reader, what: str, parts: Parts) -> None:
+    # Who waits for a document asks for its state twice a second: one entry a minute says as much.
+    if what != "details" or parts.lately.is_new((reader.user, reader.key_id, document.id)):
+        audit.record(parts.database, reader, "document.read", document.id, corpus_id=document.corpus_id, what=what)
+
+
+def _canonical(document_id: UUID, reader: Reader, what: str, parts: Parts) -> tuple[int, CanonicalText, UUID]:
     with parts.database.reading() as session:
         document = find_document(session, reader, document_id)
         corpus = session.get_one(Corpus, document.corpus_id)
@@ -190,6 +211,7 @@ def _canonical(document_id: UUID, reader: Reader, parts: Parts) -> tuple[int, Ca
         )
     if indexing is None:
         raise NotFound("No version of this document serves yet.", "Wait until its state is 'ready'.")
+    _note_read(document, reader, what, parts)
     return indexing.version, load_canonical(parts.blobs.get(text_of(indexing))), indexing.generation_id
 
 

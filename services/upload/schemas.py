@@ -43,6 +43,7 @@ class DocumentShape(Shape):
     version: int
     serving_version: int | None
     parent_id: UUID | None = None
+    erasure_id: UUID | None = Field(None, description="Where a deletion is reported: GET /v1/erasures/{id}.")
     state: DocumentState
     progress: float
     error: str | None

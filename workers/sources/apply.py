@@ -1,11 +1,13 @@
 """The steps of a plan, each in a commit of its own under the source's lease."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from moat import audit
 from moat.blobs import Staged
 from moat.children import access_of
 from moat.documents import ask_indexing, live_generations, mark_untidy, pass_on_access, start_forgetting
@@ -78,7 +80,7 @@ def _delete(lease: Lease, old: Present, parts: Parts) -> None:
         fenced(session, lease)
         document = session.scalar(select(Document).where(Document.id == old.id).with_for_update())
         if document is not None:
-            start_forgetting(session, document)
+            start_forgetting(session, document, reason="source")
 
 
 def _set_access(lease: Lease, old: Present, access: tuple[str, ...], parts: Parts) -> None:
@@ -112,6 +114,8 @@ def _grant(session: Session, document: Document, access: tuple[str, ...]) -> Non
         session.execute(mine.where(DocumentAccess.principal.not_in(access)))
     mark_untidy(session, document.id)
     pass_on_access(session, document.id)
+    told: dict[str, Any] = {"source": document.source, "access": sorted(access)}
+    audit.note(session, None, "document.access_changed", document.id, corpus_id=document.corpus_id, **told)
 
 
 def _take_in(lease: Lease, old: Present | None, new: Granted, corpus: Corpus, parts: Parts) -> None:
@@ -181,3 +185,5 @@ def _commit(
         session.flush()
         for generation in live_generations(session, corpus.id):
             ask_indexing(session, document, document.version, generation, BULK)
+        told: dict[str, Any] = {"version": document.version, "source": lease.name, "access": sorted(new.access)}
+        audit.note(session, None, "document.uploaded", document.id, corpus_id=corpus.id, **told)
