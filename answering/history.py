@@ -7,14 +7,25 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from answering.withhold import without
-from moat.access import rule
+from answering.withhold import without, without_anything
+from moat.access import readable_corpora, rule
+from moat.errors import NotFound
 from moat.records import DocumentState, Reader
 from moat.tables import AnswerDocument, AnswerRow, Document
 
 
+def find_answer(session: Session, reader: Reader, answer_id: UUID) -> AnswerRow:
+    """Find an answer of the reader's own, or raise NotFound as if another's did not exist."""
+    row = session.scalar(select(AnswerRow).where(AnswerRow.id == answer_id, AnswerRow.user == reader.user))
+    if row is None or row.body is None:
+        raise NotFound(f"There is no answer {answer_id} of yours.", "Ids come with each answer.")
+    return row
+
+
 def shown(session: Session, reader: Reader, row: AnswerRow) -> dict[str, Any]:
     """Give an answer's body without what was made of documents that its reader may no longer read."""
+    if row.corpora is None or not set(row.corpora) <= {corpus.name for corpus in readable_corpora(session, reader)}:
+        return without_anything(row.body or {})  # it names a corpus, or nobody noted which documents it drew on
     gone = session.scalars(
         select(AnswerDocument.document_id).where(
             AnswerDocument.answer_id == row.id, AnswerDocument.document_id.not_in(_readable(reader))

@@ -30,6 +30,12 @@ def without(body: Mapping[str, Any], gone: Collection[UUID]) -> dict[str, Any]:
     return {**body, "answer": text or WITHHELD, "citations": kept, "note": note, "withheld": withheld}
 
 
+def without_anything(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Withhold a stored answer whole."""
+    withheld = body.get("withheld", 0) + len(body["citations"])
+    return {**body, "answer": WITHHELD, "citations": [], "note": _note(body.get("note", "")), "withheld": withheld}
+
+
 def without_record(answer: Answer, gone: Collection[UUID]) -> Answer:
     """Do the same to an answer that is not stored yet."""
     if not gone:

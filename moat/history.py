@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from moat import audit
 from moat.records import Reader
-from moat.tables import AnswerRow, ApiKey, CallRow, Erasure, Feedback, Idempotency, utc_now
+from moat.tables import AnswerRow, CallRow, Erasure, Feedback, Idempotency, utc_now
 
 
 def forget_history(session: Session, user: str, reader: Reader) -> UUID:
@@ -18,9 +18,9 @@ def forget_history(session: Session, user: str, reader: Reader) -> UUID:
     """
     theirs = select(AnswerRow.id).where(AnswerRow.user == user, AnswerRow.status != "open")
     feedback = session.scalar(select(func.count()).select_from(Feedback).where(Feedback.answer_id.in_(theirs)))
-    # Replies hold ids of answers alone, under the key or, without one, the user's name.
-    names = [user, *(str(key) for key in session.scalars(select(ApiKey.id).where(ApiKey.user == user)))]
-    replies = session.execute(delete(Idempotency).where(Idempotency.key_id.in_(names), Idempotency.status.is_not(None)))
+    # Replies hold ids of answers alone.
+    ids = [str(answer) for answer in session.scalars(theirs)]
+    replies = session.execute(delete(Idempotency).where(Idempotency.response["id"].as_string().in_(ids)))
     open_ones = select(AnswerRow.id).where(AnswerRow.user == user, AnswerRow.status == "open")
     calls = session.execute(
         update(CallRow)

@@ -15,7 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from answering.answer import Done, Event, Query, Retrieval, answer, search
 from answering.body import body_of
-from answering.recall import find_answer, recall
+from answering.history import find_answer, shown
 from moat import audit
 from moat.errors import Forbidden, TooLarge
 from moat.records import Reader
@@ -139,6 +139,6 @@ def give_feedback(answer_id: UUID, body: FeedbackBody, reader: Asking, parts: Pa
 
 def _recall(answer_id: UUID, reader: Reader, parts: Parts) -> dict[str, Any]:
     with parts.database.transaction() as session:
-        found = recall(session, reader, answer_id)
+        found = shown(session, reader, find_answer(session, reader, answer_id))
         audit.note(session, reader, "answer.read", answer_id)
         return found
