@@ -46,10 +46,11 @@ class Paper:
     wanted: set[str] | None  # who may read once the newest version serves; None: as it is
     words: list[str]
     serving: str | None = None
+    indexed: int = 0  # versions; by the words alone, a return to an earlier text would not seem to wait
 
     @property
     def waits(self) -> bool:
-        return self.serving != self.words[-1]
+        return self.indexed != len(self.words)
 
 
 @dataclass
@@ -102,6 +103,6 @@ class World:
     def index(self) -> None:
         """Every newest version serves, to those it was meant for."""
         for paper in self.papers.values():
-            paper.serving = paper.words[-1]
+            paper.serving, paper.indexed = paper.words[-1], len(paper.words)
             if paper.wanted is not None:
                 paper.access = set(paper.wanted)
