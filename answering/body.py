@@ -23,6 +23,8 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "timings": dict(answer.timings),
         "created_at": answer.created_at.isoformat(),
         "note": answer.note,
+        "flags": list(answer.flags),
+        "links": list(answer.links),
     }
 
 
@@ -42,6 +44,7 @@ def _citation(citation: Citation) -> dict[str, Any]:
         "quote": citation.quote,
         "score": citation.score,
         "url": citation.url,
+        "flags": list(citation.flags),
     }
 
 

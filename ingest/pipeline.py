@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from ingest import instructions
 from ingest.chunk import chunk
 from ingest.clean import to_canonical
 from ingest.cleaning import clean_elements
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
-VERSION = 2
+VERSION = 3
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
 PARSER_VERSION = "3"
 # Raise it when redaction finds other things: masked elements are then made again where the original is kept.
@@ -57,6 +58,7 @@ def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embed
         "cleaning": dict(sorted(counts.items())),
         "redactions": dict(masked.masked),
         "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name)],
+        "instructions": instructions.report(parsed, canonical),
     }
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
     if not chunks:

@@ -39,6 +39,7 @@ class Piece:
     usage: Usage | None = None
     model_returned: str = ""
     request_id: str = ""
+    tool_call: bool = False  # the model asked for a tool; it was offered none, and none is ever run
 
 
 class AttemptFailed(Exception):
@@ -129,9 +130,11 @@ def _tls() -> ssl.SSLContext:
 
 def _piece(raw: Any, text: str) -> Piece:
     choices = raw.choices or []
+    delta = choices[0].delta if choices else None
     return Piece(
         text=text,
         finish_reason=(choices[0].finish_reason or "") if choices else "",
+        tool_call=bool(delta and (delta.tool_calls or delta.function_call)),
         usage=_usage(raw.usage.model_dump(exclude_none=True)) if raw.usage else None,
         model_returned=raw.model or "",
         request_id=raw.id or "",

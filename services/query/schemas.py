@@ -55,6 +55,7 @@ class PassageShape(Shape):
     text: str
     score: float
     heading_path: list[str]
+    flags: list[str] = []
     arms: dict[str, ArmShape] | None = None
 
 
@@ -73,6 +74,7 @@ class CitationShape(Shape):
     quote: str
     score: float
     url: str
+    flags: list[str] = Field([], description="In what ways the cited passage looks like instructions to a model.")
 
 
 class CallShape(Shape):
@@ -107,6 +109,8 @@ class AnswerShape(Shape):
     timings: dict[str, float]
     created_at: datetime
     note: str = ""
+    flags: list[str] = Field([], description="What was found in the sources, and withheld or changed in the answer.")
+    links: list[str] = Field([], description="Addresses in the answer that may be shown as links.")
 
 
 class FeedbackBody(Body):

@@ -77,6 +77,7 @@ def passage_body(passage: Passage, *, explain: bool = False) -> dict[str, Any]:
         "text": passage.text,
         "score": passage.score,
         "heading_path": list(passage.heading_path),
+        "flags": list(passage.flags),
     }
     if explain:
         body["arms"] = {name: {"rank": arm.rank, "score": arm.score} for name, arm in passage.arms.items()}
