@@ -57,7 +57,7 @@ def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embed
     report = {
         "cleaning": dict(sorted(counts.items())),
         "redactions": dict(masked.masked),
-        "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name)],
+        "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name), *_unscanned(canonical)],
         "instructions": instructions.report(parsed, canonical),
     }
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
@@ -76,6 +76,13 @@ def stored_as(settings: PipelineSettings) -> str:
 
 def _name_warning(kind: str) -> str:
     return f"The file's name seems to hold personal data ({kind}): names and keys are not masked."
+
+
+def _unscanned(canonical: CanonicalText) -> list[str]:
+    limit = instructions.SCANNED_CHARS
+    if len(canonical.text) <= limit:
+        return []
+    return [f"Only the first {limit:,} characters were looked through for instructions to a model."]
 
 
 def fingerprint(settings: PipelineSettings) -> str:

@@ -12,6 +12,7 @@ export class Turn {
     this.cardId = `quote-${++turns}`;
     this.startedAt = performance.now();
     this.text = "";
+    this.links = new Set(); // the addresses that the finished answer allows to be links
     this.citations = new Map(); // marker → the citations that carry it
     this.openMarker = null;
     this.status = h("p", { class: "working" }, "Searching the documents");
@@ -55,6 +56,7 @@ export class Turn {
   /** The whole answer is authoritative: whatever was streamed is drawn anew from it. */
   finish(answer) {
     this.text = answer.answer;
+    this.links = new Set(answer.links ?? []);
     this.citations.clear();
     for (const citation of answer.citations) {
       this.citations.set(citation.marker, [...(this.citations.get(citation.marker) ?? []), citation]);
@@ -99,7 +101,7 @@ export class Turn {
     // Drawing anew replaces the marker that has the focus; give the focus to its successor.
     const focused = this.element.getRootNode().activeElement;
     const place = this.body.contains(focused) ? [...this.body.querySelectorAll(".marker")].indexOf(focused) : -1;
-    this.body.replaceChildren(renderText(this.text, (number) => this.marker(number)));
+    this.body.replaceChildren(renderText(this.text, (number) => this.marker(number), this.links));
     if (place >= 0) this.body.querySelectorAll(".marker")[place]?.focus();
     const cited = [...this.citations.entries()].sort(([a], [b]) => a - b);
     this.sources.hidden = cited.length === 0;
