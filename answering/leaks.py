@@ -37,9 +37,12 @@ class Leaks:
     def reason(self, text: str) -> str:
         """Name why this piece must not be shown, given the pieces before it; empty when it may be."""
         plain = _MARKERS.sub("", text)
-        run = self._before + letters(plain)
-        self._before = run[-(RUN + len(self._mark)) :]
-        if self._mark in run or any(w in self._runs and w not in self._known for w in _windows(run)):
+        new = letters(plain)
+        run = self._before + new
+        # One letter less than what is looked for: what was found in a piece must not be found in the next one again.
+        self._before = run[-(RUN - 1) :]
+        marked = self._mark in run[-(len(self._mark) - 1 + len(new)) :]
+        if marked or any(w in self._runs and w not in self._known for w in _windows(run)):
             return "instructions_withheld"
         if any(letters(code) not in self._known for code in _CODE.findall(plain)) or self._is_far(plain):
             return "foreign_text_withheld"

@@ -35,7 +35,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"\byou are (?:now|no longer)\s+(?:an?\b|in\b|the\b|free\b|bound\b|DAN\b|acting\b|operating\b)(?=.{0,80}(?:mode|assistant|model|AI\b|restrict|filter|rules|jailbr))",
         r"\b(?:developer|debug|god|jailbreak|unrestricted|DAN|admin(?:istrator)?) mode (?:is )?(?:now )?(?:enabled|activated|on)\b",
         r"\b(?:pretend|act) (?:to be|as if you (?:are|were)|as) (?:an? )?(?:unrestricted|uncensored|different) (?:AI|assistant|model)",
-        r"\bSYSTEM (?:NOTE|MESSAGE|OVERRIDE|PROMPT|INSTRUCTION)S?\b",
+        r"\bSYSTEM (?:NOTE|MESSAGE|OVERRIDE|PROMPT|INSTRUCTION)S?\s*(?::|to\b)",
         r"\b(?:an|für) (?:den|die|das|alle) (?:KI|Assistent|Sprachmodell|Chatbot)\w*",
         r"\b(?:à l'attention de|pour) l['’](?:assistant|IA)\b",
         r"\b(?:para|nota al?) (?:el|la) (?:asistente|IA|modelo de lenguaje)\b",

@@ -90,7 +90,8 @@ async def stream_chat(
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield _piece(chunk.raw, chunk.delta or "")
-        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+        # The last three: the library takes a tool call in an unforeseen shape for a fault of its own.
+        except (openai.OpenAIError, httpx.HTTPError, ValueError, AssertionError, TypeError, AttributeError) as error:
             raise _failure(provider, error) from error
 
 
