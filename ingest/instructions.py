@@ -47,7 +47,9 @@ def _find(piece: str, at: int) -> set[Finding]:
 
 def report(parsed: ParsedDocument, canonical: CanonicalText) -> list[dict[str, Any]]:
     """Write what was found as JSON: in the text with its span, in the title, and in what was hidden from readers."""
-    found = [{"kind": f.kind, "where": "text", "span": [f.start, f.end]} for f in find(canonical.text)]
+    found: list[dict[str, Any]] = [
+        {"kind": f.kind, "where": "text", "span": [f.start, f.end]} for f in find(canonical.text)
+    ]
     hidden = "\n".join(_hidden(parsed))[:_HIDDEN_CHARS]
     found += [{"kind": kind, "where": "title", "span": None} for kind in _kinds(canonical.title)]
     found += [{"kind": kind, "where": "hidden", "span": None} for kind in _kinds(hidden)]

@@ -51,7 +51,7 @@ class PageSight:
             left, bottom, right, top = item.get_bounds()
             wide, high = min(right, x1) - max(left, x0), min(top, y1) - max(bottom, y0)
             covered += max(0.0, wide) * max(0.0, high)
-        return 2 * covered >= (x1 - x0) * (y1 - y0)
+        return bool(2 * covered >= (x1 - x0) * (y1 - y0))
 
     def _is_white(self, index: int) -> bool:
         if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *self._color_out):

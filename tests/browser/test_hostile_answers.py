@@ -36,7 +36,7 @@ FOUND = """() => {
     ran: "ran" in window,
     turns: root.querySelectorAll("article.turn").length,
     states: [...new Set([...root.querySelectorAll(".answer")].map((e) => e.dataset.state))],
-    active: [...root.querySelectorAll("article.turn")].flatMap((t) => [...t.querySelectorAll(active)]).map((e) => e.outerHTML),
+    active: inside.filter((e) => e.matches(active)).map((e) => e.outerHTML),
     handlers: handlers.map((e) => e.outerHTML.slice(0, 200)),
   };
 }"""

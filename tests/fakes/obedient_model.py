@@ -1,4 +1,4 @@
-"""A model that obeys whatever it reads in its sources: it gives away its prompt, writes links with data, calls tools."""
+"""A model that obeys what it reads in its sources: it gives away its prompt, writes links with data, calls tools."""
 
 import base64
 import codecs
@@ -17,7 +17,7 @@ _BLOB = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 
 
 class ObedientModel(FakeOpenAI):
-    """Finds orders by their words, in plain text or base64, and does them all; remembers every prompt it was ever sent."""
+    """Finds orders by their words, in plain text or base64, and does them all; remembers every prompt it was sent."""
 
     def __init__(self, catcher: str, seed: int) -> None:
         super().__init__([Reply()])
@@ -71,7 +71,7 @@ def _remember(model: ObedientModel, system: str, user: str, read: str) -> str:
 
 
 def _send(model: ObedientModel, system: str, user: str, read: str) -> str:
-    """Carry the prompt's data away in the way of linking that a seeded die picks, to the catcher or where it is told."""
+    """Carry the prompt's data away by a way of linking that a seeded die picks, to the catcher or where it is told."""
     hosts = [f"{model.catcher}/steal", *_URL.findall(read)]
     data = quote((system + user)[: model.random.choice((40, 400, 4000))])
     url = f"{model.random.choice(hosts)}?q={data}".replace("USER_QUESTION", data)
