@@ -11,33 +11,10 @@ BASE = "http://client.example/chat/"
 _RENDERERS = (MarkdownIt("commonmark", {"html": True}), MarkdownIt("commonmark", {"html": True}).enable("table"))
 _ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|wss?|file):[^\s<>\"')\]]+|(?<![:\w/])//[\w.:-]+[^\s<>\"')\]]*|\bwww\.\S+")
 _IN_STYLE = re.compile(r"(?i)url\(([^)]*)\)|@import\s+(\S+)")
-ACTIVE = frozenset(
-    [
-        "a",
-        "area",
-        "audio",
-        "base",
-        "button",
-        "embed",
-        "form",
-        "frame",
-        "iframe",
-        "image",
-        "img",
-        "input",
-        "link",
-        "math",
-        "meta",
-        "object",
-        "script",
-        "source",
-        "style",
-        "svg",
-        "template",
-        "track",
-        "video",
-    ]
-)
+ACTIVE = frozenset((
+    "a", "area", "audio", "base", "button", "embed", "form", "frame", "iframe", "image", "img", "input", "link", "math",
+    "meta", "object", "script", "source", "style", "svg", "template", "track", "video",
+))  # fmt: skip
 
 
 def reached(answer: str) -> list[str]:

@@ -2,6 +2,7 @@ import { callCells, costLine } from "./cost.js";
 import { h, icon } from "./dom.js";
 import { renderText } from "./text.js";
 
+const INSTRUCTIONS = "This passage reads like instructions to a language model. Check it before you rely on it.";
 let turns = 0;
 
 /** One question and what came of it, from the first event to the thumbs. */
@@ -159,6 +160,7 @@ export class Turn {
       {},
       h("figcaption", {}, h("strong", {}, citation.title), h("span", {}, where)),
       h("blockquote", {}, citation.quote),
+      citation.flags?.length > 0 && h("p", { class: "note" }, INSTRUCTIONS),
       this.actions.open && h("button", { type: "button", class: "link", onclick: openDocument }, "Open document"),
     );
   }
