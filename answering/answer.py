@@ -10,7 +10,7 @@ from anyio import CancelScope, to_thread
 from answering import extractive, prompt
 from answering.body import body_of
 from answering.events import Cited, Done, Event, Sources, Token
-from answering.flags import flagged
+from answering.flags import flagged_sources
 from answering.guard import WITHHELD, Guard
 from answering.inert import Inert
 from answering.pack import Source, pack, tokens
@@ -113,7 +113,7 @@ def _read(draft: _Draft, found: Found, parts: Parts) -> tuple[Source, ...]:
     if known is not None:  # a small window leaves less room for sources
         room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS - tokens(draft.query.question)
         budget = max(0, min(budget, room))
-    sources = flagged(pack(found.passages, draft.query.limit or limits.passages, budget), parts.database)
+    sources = flagged_sources(pack(found.passages, draft.query.limit or limits.passages, budget), parts.database)
     if any(passage.flags for source in sources for passage in source.passages):
         draft.flags.add("instructions_in_sources")
     return sources

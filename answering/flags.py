@@ -13,21 +13,24 @@ from moat.records import Passage
 from moat.tables import Corpus, Document, Indexing
 
 
-def flagged(sources: Sequence[Source], database: Database) -> tuple[Source, ...]:
+def flagged_sources(sources: Sequence[Source], database: Database) -> tuple[Source, ...]:
     """Give the sources with each passage's flags."""
-    wanted = {passage.document_id for source in sources for passage in source.passages}
+    read = flagged([passage for source in sources for passage in source.passages], database)
+    by_id = {passage.passage_id: passage for passage in read}
+    return tuple(replace(s, passages=tuple(by_id[p.passage_id] for p in s.passages)) for s in sources)
+
+
+def flagged(passages: Sequence[Passage], database: Database) -> tuple[Passage, ...]:
+    """Give the passages with their flags."""
     statement = (
         select(Indexing.document_id, Indexing.version, Indexing.report)
         .join(Document, Document.id == Indexing.document_id)
         .join(Corpus, and_(Corpus.id == Document.corpus_id, Corpus.serving_generation == Indexing.generation_id))
-        .where(Indexing.document_id.in_(wanted), Indexing.report.is_not(None))
+        .where(Indexing.document_id.in_({p.document_id for p in passages}), Indexing.report.is_not(None))
     )
     with database.reading() as session:
         reports = {(row.document_id, row.version): row.report for row in session.execute(statement)}
-    return tuple(
-        replace(source, passages=tuple(replace(p, flags=_kinds(p, reports)) for p in source.passages))
-        for source in sources
-    )
+    return tuple(replace(passage, flags=_kinds(passage, reports)) for passage in passages)
 
 
 def _kinds(passage: Passage, reports: Mapping[tuple[UUID, int], Mapping[str, Any] | None]) -> tuple[str, ...]:

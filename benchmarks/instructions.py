@@ -11,6 +11,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from answering.leaks import Leaks
+from answering.prompt import NOT_ANSWERED, SYSTEM, new_mark
+from answering.sentences import sentence_spans
 from benchmarks.sets import set_folder
 from benchmarks.tables import number
 from ingest import pipeline
@@ -26,7 +29,7 @@ HEAD_BYTES = 8_192
 
 
 def main() -> None:
-    """Print recall by placement, false alarms by kind, and the share of the published attacks that is flagged."""
+    """Print recall by placement, false alarms by kind, published attacks, and what is withheld in vain."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=300, help="files of co_dev to look for false alarms in")
     parser.add_argument("--show", action="store_true", help="show what was missed and what was flagged in vain")
@@ -42,12 +45,13 @@ def main() -> None:
         sandbox.close()
     print(f"\nPrecision of flagged passages, both together: {number(alarms / max(1, alarms + vain))}\n")
     _published(options.show)
+    _honest()
 
 
 def _planted(sandbox: Sandbox, embedder: Embedder, show: bool) -> int:
     folder = set_folder("inject_dev")
     tables: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in map(json.loads, (folder / "manifest.jsonl").read_text().splitlines()):
+    for row in _lines(folder / "manifest.jsonl"):
         prepared = _prepared(folder / row["file"], sandbox, embedder)
         assert prepared is not None, row["file"]
         counts = tables[row["placement"]]
@@ -118,6 +122,24 @@ def _published(show: bool) -> None:
         print(f"| {path.stem} | {len(attacks)} | {len(attacks) - len(missed)} |")
         if show:
             print("\n".join(f"missed: {attack[:150]!r}" for attack in missed))
+
+
+def _honest() -> None:
+    """Count the people's own answers of a set that the check of answers would withhold a part of."""
+    folder = set_folder("mt_mtragun_dev")
+    texts = {row["_id"]: row["text"] for row in _lines(folder / "corpus.jsonl")}
+    questions = {row["_id"]: row["text"] for row in _lines(folder / "queries.jsonl")}
+    answers = [row for row in _lines(folder / "answers.jsonl") if row["evidence"]]
+    touched = 0
+    for row in answers:
+        read = "\n".join(texts[id_] for id_ in row["evidence"])
+        leaks = Leaks(SYSTEM, new_mark(), [read], [questions[row["_id"]], NOT_ANSWERED])
+        touched += any(leaks.reason(row["answer"][start:end]) for start, end in sentence_spans(row["answer"]))
+    print(f"\nHonest answers with a sentence withheld: {touched} of {len(answers)}.")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def _prepared(path: Path, sandbox: Sandbox, embedder: Embedder) -> pipeline.Prepared | None:

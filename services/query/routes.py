@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from answering.answer import Done, Event, Query, Retrieval, answer, search
 from answering.body import body_of
+from answering.flags import flagged
 from moat.errors import Forbidden, NotFound, TooLarge
 from moat.records import Reader
 from moat.tables import AnswerRow, Feedback
@@ -40,7 +41,7 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, parts.answering)
-    passages = [passage_body(p, explain=body.explain) for p in found.passages]
+    passages = [passage_body(p, explain=body.explain) for p in flagged(found.passages, parts.database)]
     return JSONResponse({"passages": passages, "timings": dict(found.timings)})
 
 

@@ -55,7 +55,7 @@ class PassageShape(Shape):
     text: str
     score: float
     heading_path: list[str]
-    flags: list[str] = Field([], description="In what ways it looks like instructions to a model, once it is read.")
+    flags: list[str] = Field([], description="In what ways it looks like instructions to a model.")
     arms: dict[str, ArmShape] | None = None
 
 
