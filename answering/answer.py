@@ -12,7 +12,10 @@ from anyio import CancelScope, to_thread
 from answering import extractive, prompt
 from answering.body import body_of
 from answering.events import Cited, Done, Event, Sources, Token
+from answering.flags import flagged_sources
+from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
+from answering.inert import Inert
 from answering.pack import Source, pack, tokens
 from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
 from answering.quote import cite
@@ -31,7 +34,12 @@ __all__ = [
 ]  # fmt: skip
 
 INTERRUPTED = "The answer was interrupted before its end."
+NO_TEXT = "The model gave no answer."
 NO_CITATION = "The model named no source for this answer."
+WITHHELD_NOTE = (
+    "A part of the model's text was withheld, because the sources do not hold it or it repeats the instructions."
+)
+TOOL_IGNORED = "The model asked for a tool; it has none, and nothing was run."
 CUT_AT_LIMIT = "The model reached its output limit; the answer may be incomplete."
 NEAREST_TITLES = 3
 
@@ -49,6 +57,8 @@ class _Draft:
     citations: list[Citation] = field(default_factory=list)
     corpora: tuple[str, ...] = ()  # that its text names
     used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
+    flags: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -59,6 +69,11 @@ class _Draft:
         if not self.text:
             self.stamp("first_token_ms")
         self.text += event.text
+
+    def learn(self, guard: Guard) -> None:
+        """Take over what the guard found, as far as the answer has come."""
+        self.flags |= guard.flags
+        self.links = guard.links
 
     def end(self, status: str, note: str = "") -> None:
         self.status, self.note = status, note
@@ -106,14 +121,17 @@ def _read(draft: _Draft, found: Found, parts: Parts) -> tuple[Source, ...]:
     if known is not None:  # a small window leaves less room for sources
         room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS - tokens(draft.query.question)
         budget = max(0, min(budget, room))
-    return pack(found.passages, draft.query.limit or limits.passages, budget)
+    sources = flagged_sources(pack(found.passages, draft.query.limit or limits.passages, budget), parts.database)
+    if any(passage.flags for source in sources for passage in source.passages):
+        draft.flags.add("instructions_in_sources")
+    return sources
 
 
 async def _write(
     draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
 ) -> AsyncGenerator[Token | Cited, None]:
     if not sources:
-        yield Token(_nothing_found(draft, found))
+        yield Token(_nothing_found(draft, found, parts))
         draft.end("abstained")
         return
     written = _extract if draft.model == EXTRACTIVE else _generate
@@ -127,40 +145,66 @@ async def _extract(
 ) -> AsyncGenerator[Token | Cited, None]:
     embedder = await to_thread.run_sync(parts.embedders.get, found.embedder)
     picks = await to_thread.run_sync(extractive.pick, draft.query.question, sources, embedder)
+    guard = _guard(draft, sources, "", parts)
     for marker, picked in enumerate(picks, 1):
         yield Cited(cite(marker, picked.sentence, picked.score, parts.settings.api.public_url))
-        yield Token(f"{' ' if marker > 1 else ''}{' '.join(picked.sentence.text.split())} [{marker}]")
+        text = guard.clean(" ".join(picked.sentence.text.split()))
+        yield Token(f"{' ' if marker > 1 else ''}{text} [{marker}]")
+    draft.learn(guard)
     if picks:
         draft.end("answered", extractive.NOTE)
     else:
-        yield Token(_nothing_found(draft, found))
+        yield Token(_nothing_found(draft, found, parts))
         draft.end("abstained")
 
 
 async def _generate(
     draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
 ) -> AsyncGenerator[Token | Cited, None]:
-    checker = Checker(draft.query.question, sources, parts.settings.api.public_url)
+    mark = prompt.new_mark()
+    guard = _guard(draft, sources, mark, parts)
+    checker = Checker(draft.query.question, sources, guard, parts.settings.api.public_url)
     corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
     purpose = CallContext(draft.query.answer_id, draft.reader, corpora)
-    stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources), purpose=purpose)
+    stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources, mark), purpose=purpose)
     finish_reason = ""
-    async with aclosing(stream) as deltas:
-        async for delta in deltas:
-            finish_reason = delta.finish_reason or finish_reason
-            for event in checker.feed(delta.text):
-                yield event
-    for event in checker.finish():
-        yield event
-    if prompt.NOT_ANSWERED in draft.text and not checker.citations:
-        draft.end("abstained")
+    try:
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                finish_reason = delta.finish_reason or finish_reason
+                if delta.tool_call:
+                    draft.flags.add("tool_call_ignored")
+                for event in checker.feed(delta.text):
+                    yield event
+        for event in checker.finish():
+            yield event
+    finally:
+        draft.learn(guard)
+    notes = [
+        CUT_AT_LIMIT if finish_reason == "length" else "",
+        TOOL_IGNORED if "tool_call_ignored" in draft.flags else "",
+        WITHHELD_NOTE if WITHHELD in draft.text else "",
+    ]
+    if not draft.text.strip():
+        yield Token(NO_TEXT)
+        draft.end("abstained", " ".join(filter(None, notes)))
+    elif prompt.NOT_ANSWERED in draft.text and not checker.citations:
+        draft.end("abstained", " ".join(filter(None, notes)))
     else:
-        cut = CUT_AT_LIMIT if finish_reason == "length" else ""
-        draft.end("answered", " ".join(filter(None, [cut, "" if checker.citations else NO_CITATION])))
+        draft.end("answered", " ".join(filter(None, [*notes, "" if checker.citations else NO_CITATION])))
 
 
-def _nothing_found(draft: _Draft, found: Found) -> str:
-    """Say that nothing was found, where it was looked for, and what came nearest."""
+def _guard(draft: _Draft, sources: tuple[Source, ...], mark: str, parts: Parts) -> Guard:
+    return Guard(draft.query.question, sources, mark, parts.settings.answering.link_hosts)
+
+
+def _nothing_found(draft: _Draft, found: Found, parts: Parts) -> str:
+    """Say that nothing was found, where it was looked for, and what came nearest; a title may be anything."""
+    titles = [p.title for p in found.passages]
+    return Inert(titles, parts.settings.answering.link_hosts).clean(_nearest(draft, found))
+
+
+def _nearest(draft: _Draft, found: Found) -> str:
     if not found.corpora:
         return "Nothing in the documents you may read answers this: there is no corpus you may read."
     text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
@@ -202,6 +246,8 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
             timings=draft.timings,
             created_at=row.created_at,
             note=draft.note,
+            flags=tuple(sorted(draft.flags)),
+            links=tuple(draft.links),
         )
         done = without_record(done, note_documents(session, row.id, draft.used))
         row.status, row.body = draft.status, body_of(done)

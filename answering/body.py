@@ -24,6 +24,8 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "created_at": answer.created_at.isoformat(),
         "note": answer.note,
         "withheld": answer.withheld,
+        "flags": list(answer.flags),
+        "links": list(answer.links),
     }
 
 
@@ -43,6 +45,7 @@ def _citation(citation: Citation) -> dict[str, Any]:
         "quote": citation.quote,
         "score": citation.score,
         "url": citation.url,
+        "flags": list(citation.flags),
     }
 
 

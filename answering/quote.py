@@ -62,4 +62,5 @@ def cite(marker: int, sentence: Sentence, score: float, public_url: str) -> Cita
         quote=sentence.text,
         score=round(score, 4),
         url=f"{public_url.rstrip('/')}/v1/documents/{passage.document_id}/content{anchor}",
+        flags=passage.flags,
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from answering.events import Cited, Token
+from answering.guard import Guard
 from answering.pack import Source
 from answering.quote import Sentence, cite, rarity, sentences
 from answering.words import content_terms
@@ -24,10 +25,12 @@ class Checker:
 
     The model's markers name sources. In the checked text each marker names one quote, counted from 1 as they appear:
     two sentences that rest on different sentences of one source get two markers. Markers of no source are removed.
+    What the guard withholds is not cited either; what it passes is made inert after the markers stand.
     """
 
-    def __init__(self, question: str, sources: Sequence[Source], public_url: str = "") -> None:
+    def __init__(self, question: str, sources: Sequence[Source], guard: Guard, public_url: str = "") -> None:
         self.citations: list[Citation] = []
+        self._guard = guard
         self._public_url = public_url
         cut = sentences(sources)
         self._weights = rarity(cut)
@@ -52,6 +55,9 @@ class Checker:
         return self._check(rest) if rest else []
 
     def _check(self, sentence: str) -> list[Token | Cited]:
+        if self._guard.withholds(sentence):
+            notice = self._guard.notice(sentence)
+            return [Token(notice)] if notice else []
         # A marker that stands alone belongs to the sentence before it.
         self._claim = frozenset(content_terms(_MARKERS.sub("", sentence))) or self._claim
         new: list[Token | Cited] = []
@@ -61,7 +67,8 @@ class Checker:
             markers = [self._marker(number, new) for number in numbers if self._by_source.get(number)]
             return match[1] + "".join(f"[{marker}]" for marker in dict.fromkeys(markers)) if markers else ""
 
-        text = _MARKERS.sub(resolve, sentence)
+        # Last, because a marker that is taken out may join what stood on its two sides to an address.
+        text = self._guard.clean(_MARKERS.sub(resolve, sentence))
         return [*new, Token(text)] if text else new
 
     def _marker(self, number: int, new: list[Token | Cited]) -> int:

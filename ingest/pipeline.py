@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from ingest import instructions
 from ingest.chunk import chunk
 from ingest.clean import to_canonical
 from ingest.cleaning import clean_elements
@@ -31,9 +32,9 @@ __all__ = [
 ]
 
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
-VERSION = 2
+VERSION = 3
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
-PARSER_VERSION = "3"
+PARSER_VERSION = "4"
 # Raise it when redaction finds other things: masked elements are then made again where the original is kept.
 REDACTION_VERSION = 1
 
@@ -56,7 +57,8 @@ def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embed
     report = {
         "cleaning": dict(sorted(counts.items())),
         "redactions": dict(masked.masked),
-        "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name)],
+        "warnings": [*masked.warnings, *(_name_warning(kind) for kind in in_name), *_unscanned(canonical)],
+        "instructions": instructions.report(parsed, canonical),
     }
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
     if not chunks:
@@ -74,6 +76,13 @@ def stored_as(settings: PipelineSettings) -> str:
 
 def _name_warning(kind: str) -> str:
     return f"The file's name seems to hold personal data ({kind}): names and keys are not masked."
+
+
+def _unscanned(canonical: CanonicalText) -> list[str]:
+    limit = instructions.SCANNED_CHARS
+    if len(canonical.text) <= limit:
+        return []
+    return [f"Only the first {limit:,} characters were looked through for instructions to a model."]
 
 
 def fingerprint(settings: PipelineSettings) -> str:

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from ingest.cleaning.characters import compose, drop_invisible
+from ingest.cleaning.characters import compose
 from ingest.redaction.national import national_ids
 from ingest.redaction.numbers import addresses, cards, ibans
 from ingest.redaction.words import emails, phones, secrets
+from moat.characters import drop_invisible
 from moat.records import Element, ParsedDocument
 from moat.settings import RedactionSettings
 

@@ -143,6 +143,7 @@ class Passage:
     heading_path: tuple[str, ...] = ()
     arms: Mapping[str, "ArmScore"] = field(default_factory=dict)
     page_starts: tuple[tuple[int, int], ...] = ()
+    flags: tuple[str, ...] = ()  # in what ways it looks like instructions to a model
 
     def page_at(self, offset: int) -> int | None:
         """Tell the page on which this offset of the canonical text stands."""
@@ -170,6 +171,7 @@ class Citation:
     quote: str
     score: float
     url: str
+    flags: tuple[str, ...] = ()  # of the passage that the quote stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +228,5 @@ class Answer:
     created_at: datetime
     note: str = ""
     withheld: int = 0  # citations that are no longer shown
+    flags: tuple[str, ...] = ()  # what was found in the sources, and withheld from or changed in the text
+    links: tuple[str, ...] = ()  # the addresses in the text that may be shown as links

@@ -140,6 +140,9 @@ class AnsweringSettings(Section):
     passages: int = Field(8, ge=1, le=50, description="Passages packed for the model.")
     context_tokens: int = Field(2_500, ge=100, description="Most tokens of passages in a prompt.")
     min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
+    link_hosts: tuple[str, ...] = Field(
+        (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."
+    )
     deadline_s: PositiveSeconds = Field(60, description="Longest a whole answer may take.")
     drain_s: PositiveSeconds = Field(5, description="How long a stream is read on for its bill after the client left.")
 

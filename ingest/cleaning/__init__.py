@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from ingest.cleaning.characters import compose, drop_invisible, repair_mojibake
+from ingest.cleaning.characters import compose, repair_mojibake
 from ingest.cleaning.hyphens import Hyphens
 from ingest.cleaning.running import without_running_lines
+from moat.characters import drop_invisible
 from moat.records import Element, ParsedDocument
 from moat.settings import CleaningSettings
 

@@ -43,6 +43,16 @@ class PageSight:
             return "white"
         return ""
 
+    def is_picture(self) -> bool:
+        """Tell whether pictures cover half of the page, as on a scan."""
+        x0, y0, x1, y1 = self._box
+        covered = 0.0
+        for item in self._page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+            left, bottom, right, top = item.get_bounds()
+            wide, high = min(right, x1) - max(left, x0), min(top, y1) - max(bottom, y0)
+            covered += max(0.0, wide) * max(0.0, high)
+        return bool(2 * covered >= (x1 - x0) * (y1 - y0))
+
     def _is_white(self, index: int) -> bool:
         if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *self._color_out):
             return False

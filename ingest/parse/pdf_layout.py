@@ -40,7 +40,8 @@ def page_lines(page: pdfium.PdfPage) -> list[Line]:
     """Give a page's lines in reading order, those of the left column before those of the right, hidden ones last."""
     text_page = page.get_textpage()
     try:
-        found = _judged(list(_lines(text_page, page.get_height() or 1.0, PageSight(page, text_page))))
+        sight = PageSight(page, text_page)
+        found = _judged(list(_lines(text_page, page.get_height() or 1.0, sight)), sight)
         lines = [line for line in found if not line.hidden]
         gutter = _gutter(lines)
         ordered = lines if gutter is None else _by_column(lines, gutter, text_page)
@@ -49,10 +50,10 @@ def page_lines(page: pdfium.PdfPage) -> list[Line]:
         text_page.close()
 
 
-def _judged(lines: list[Line]) -> list[Line]:
-    """Let invisible text be seen where it is most of the page: the layer that text recognition lays over a scan."""
+def _judged(lines: list[Line], sight: PageSight) -> list[Line]:
+    """Let invisible text be seen where it is most of a page that is a picture: what recognition lays over a scan."""
     invisible = sum(len(line.text) for line in lines if line.hidden == "invisible")
-    if 2 * invisible < sum(len(line.text) for line in lines):
+    if 2 * invisible < sum(len(line.text) for line in lines) or not invisible or not sight.is_picture():
         return lines
     return [replace(line, hidden="") if line.hidden == "invisible" else line for line in lines]
 

@@ -38,6 +38,7 @@ class Delta:
     text: str = ""
     finish_reason: str = ""
     usage: Usage | None = None
+    tool_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +239,7 @@ class Gateway:
             cut = ProviderError(f"{plan.provider} broke off its answer before the end.")
             raise AttemptFailed(cut, retryable=True, billed=True)
         usage = await self._book(plan, call_id, run, last, "ok", billed=True)
-        run.deltas.put_nowait(Delta(finish_reason=last.finish_reason, usage=usage))
+        run.deltas.put_nowait(Delta(finish_reason=last.finish_reason, usage=usage, tool_call=last.tool_call))
 
     async def _book(
         self,
@@ -285,4 +286,5 @@ def _joined(last: Piece, piece: Piece) -> Piece:
         usage=piece.usage or last.usage,
         model_returned=piece.model_returned or last.model_returned,
         request_id=piece.request_id or last.request_id,
+        tool_call=piece.tool_call or last.tool_call,
     )

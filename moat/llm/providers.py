@@ -39,6 +39,7 @@ class Piece:
     usage: Usage | None = None
     model_returned: str = ""
     request_id: str = ""
+    tool_call: bool = False  # the model asked for a tool; it was offered none, and none is ever run
 
 
 class AttemptFailed(Exception):
@@ -89,7 +90,8 @@ async def stream_chat(
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield _piece(chunk.raw, chunk.delta or "")
-        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:
+        # The last three: the library takes a tool call in an unforeseen shape for a fault of its own.
+        except (openai.OpenAIError, httpx.HTTPError, ValueError, AssertionError, TypeError, AttributeError) as error:
             raise _failure(provider, error) from error
 
 
@@ -129,9 +131,11 @@ def _tls() -> ssl.SSLContext:
 
 def _piece(raw: Any, text: str) -> Piece:
     choices = raw.choices or []
+    delta = choices[0].delta if choices else None
     return Piece(
         text=text,
         finish_reason=(choices[0].finish_reason or "") if choices else "",
+        tool_call=bool(delta and (delta.tool_calls or delta.function_call)),
         usage=_usage(raw.usage.model_dump(exclude_none=True)) if raw.usage else None,
         model_returned=raw.model or "",
         request_id=raw.id or "",

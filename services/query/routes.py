@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from answering.answer import Done, Event, Query, Retrieval, answer, search
 from answering.body import body_of
+from answering.flags import flagged
 from answering.history import find_answer, shown
 from moat import audit
 from moat.errors import Forbidden, TooLarge
@@ -45,7 +46,8 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     shown_ids = sorted({str(p.document_id) for p in found.passages})
     asked: dict[str, Any] = {"question": body.question} if parts.settings.audit.questions else {}
     audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
-    passages = [passage_body(p, explain=body.explain, weigh=reader.is_admin) for p in found.passages]
+    marked = flagged(found.passages, parts.database)
+    passages = [passage_body(p, explain=body.explain, weigh=reader.is_admin) for p in marked]
     return JSONResponse({"passages": passages, "timings": dict(found.timings)})
 
 

@@ -57,6 +57,7 @@ class PassageShape(Shape):
     text: str
     score: float
     heading_path: list[str]
+    flags: list[str] = Field([], description="In what ways it looks like instructions to a model.")
     arms: dict[str, ArmShape] | None = None
 
 
@@ -75,6 +76,7 @@ class CitationShape(Shape):
     quote: str
     score: float
     url: str
+    flags: list[str] = Field([], description="In what ways the cited passage looks like instructions to a model.")
 
 
 class CallShape(Shape):
@@ -110,6 +112,8 @@ class AnswerShape(Shape):
     created_at: datetime
     note: str = ""
     withheld: int = Field(0, description="Citations that are no longer shown: their documents are gone.")
+    flags: list[str] = Field([], description="What was found in the sources, and withheld or changed in the answer.")
+    links: list[str] = Field([], description="Addresses in the answer that may be shown as links.")
 
 
 class FeedbackBody(Body):

@@ -78,6 +78,7 @@ def passage_body(passage: Passage, *, explain: bool = False, weigh: bool = False
         "text": passage.text,
         "score": passage.score,
         "heading_path": list(passage.heading_path),
+        "flags": list(passage.flags),
     }
     if explain:
         body["arms"] = {

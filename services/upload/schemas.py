@@ -62,7 +62,8 @@ class DocumentShape(Shape):
     timings: dict[str, float] = Field(description="Seconds of each stage, for admins: a copy elsewhere shortens them.")
     warnings: list[str] = Field(description="What of the file did not become documents, for archives and mail.")
     report: dict[str, Any] = Field(
-        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`; for "
+        description="`cleaning`: how often each rule did something; `redactions`: what was masked; `warnings`; "
+        "`instructions`: what reads like instructions to a model, with its kind, where it stands and its span; for "
         "admins `embedded`, the chunks whose vectors were not known."
     )
 

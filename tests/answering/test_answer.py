@@ -88,7 +88,7 @@ async def test_answer_is_stored_in_the_contract_shape(library: Library, reader: 
     assert row.body["answer"] == done.answer
     assert row.body["cost"] == {"total_usd": "0", "saved_usd": "0", "calls": []}
     assert set(row.body["citations"][0]) == {
-        "marker", "document_id", "title", "corpus", "page", "span", "quote", "score", "url",
+        "marker", "document_id", "title", "corpus", "page", "span", "quote", "score", "url", "flags",
     }  # fmt: skip
     assert {"embed_ms", "search_ms", "first_token_ms", "total_ms"} <= set(row.body["timings"])
 

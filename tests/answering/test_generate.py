@@ -136,7 +136,7 @@ async def test_small_window_gets_fewer_sources(serve: Serve, reader: Reader) -> 
     for number in range(6):
         library.add(corpus, f"{number}.md", f"Rule {number} on paid vacation of an employee: " + "word " * 150)
     await collect(library, reader)
-    assert 1 <= fake.requests[0]["messages"][1]["content"].count("<source n=") < 4
+    assert 1 <= fake.requests[0]["messages"][1]["content"].count("\n<source-") < 4
 
 
 async def test_another_groups_text_reaches_neither_prompt_nor_answer(serve: Serve, reader: Reader) -> None:

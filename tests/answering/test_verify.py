@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from answering.events import Cited, Token
+from answering.guard import Guard
 from answering.pack import Source, pack
 from answering.verify import Checker
 from tests.fakes.passages import document_id, passage
@@ -20,8 +21,12 @@ def sources() -> tuple[Source, ...]:
     return pack(ranked, 8, 1000)
 
 
+def checker_of(question: str, read: tuple[Source, ...]) -> Checker:
+    return Checker(question, read, Guard(question, read, "0123456789abcdef", ()))
+
+
 def check(text: str, piece: int = 3) -> tuple[str, Checker, list[Token | Cited]]:
-    checker = Checker("question", sources())
+    checker = checker_of("question", sources())
     events = [event for at in range(0, len(text), piece) for event in checker.feed(text[at : at + piece])]
     events += checker.finish()
     return "".join(e.text for e in events if isinstance(e, Token)), checker, events
@@ -55,7 +60,7 @@ def test_marker_after_the_full_stop_belongs_to_its_sentence() -> None:
 
 
 def test_nothing_is_told_before_its_sentence_is_complete() -> None:
-    checker = Checker("question", sources())
+    checker = checker_of("question", sources())
     assert checker.feed("Gold costs 99 EUR [2") == []
     assert checker.feed("]. ") == []
     events = checker.feed("Next")

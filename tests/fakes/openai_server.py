@@ -34,6 +34,7 @@ class Reply:
     pause_before: int | None = None
     cut_after: int | None = None
     error_in_stream: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()  # deltas, sent as they are behind the text
 
 
 class FakeOpenAI:
@@ -53,9 +54,9 @@ class FakeOpenAI:
 
 
 @contextmanager
-def openai_server(*replies: Reply) -> Iterator[FakeOpenAI]:
-    """Serve the replies on a loopback port; `url` ends in /v1."""
-    fake = FakeOpenAI(replies or (Reply(),))
+def openai_server(*replies: Reply, model: FakeOpenAI | None = None) -> Iterator[FakeOpenAI]:
+    """Serve the replies, or a model that makes its own, on a loopback port; `url` ends in /v1."""
+    fake = model or FakeOpenAI(replies or (Reply(),))
 
     class Handler(_Handler):
         script = fake
@@ -130,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.script.reached_pause.set()
                 self.script.go.wait(30)
             self._event(_chunk(body, {"content": piece}))
+        for call in reply.tool_calls:
+            self._event(_chunk(body, {"tool_calls": [call]}))
         if reply.cut_after is not None and reply.cut_after >= len(reply.pieces):
             self._end()  # a clean end of the body, but neither finish_reason nor [DONE]
             return

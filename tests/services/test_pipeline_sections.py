@@ -33,7 +33,13 @@ def test_unknown_rules_and_types_are_refused(api: Api) -> None:
 def test_the_report_tells_what_was_cleaned(api: Api) -> None:
     id_ = api.add("a.txt", "The caf\u00c3\u00a9 is zero\u200bwidth open.")
     report = api.admin.get(f"/v1/documents/{id_}").json()["report"]
-    assert report == {"cleaning": {"invisible": 1, "mojibake": 1}, "redactions": {}, "warnings": [], "embedded": 1}
+    assert report == {
+        "cleaning": {"invisible": 1, "mojibake": 1},
+        "redactions": {},
+        "warnings": [],
+        "instructions": [],
+        "embedded": 1,
+    }
     assert api.admin.get(f"/v1/documents/{id_}/text").json()["text"] == "The café is zerowidth open."
 
 

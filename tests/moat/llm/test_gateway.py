@@ -246,3 +246,19 @@ async def test_the_real_openai_client_finds_the_fake_true_to_the_wire() -> None:
         with pytest.raises(openai.RateLimitError):
             await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
         assert [model.id async for model in client.models.list()] == ["fake-model"]
+
+
+async def test_a_tool_call_is_told_and_not_made(database: Database) -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "delete", "arguments": "{}"}}
+    with openai_server(Reply(tool_calls=(call,), finish_reason="tool_calls")) as fake:
+        deltas = await ask(gateway(database, fake))
+    assert "".join(delta.text for delta in deltas) == "Hello there."
+    assert deltas[-1].tool_call
+    assert len(fake.requests) == 1
+    assert "tools" not in fake.requests[0]
+
+
+async def test_a_tool_call_that_cannot_be_read_is_the_providers_error(database: Database) -> None:
+    calls = ({"index": 0, "id": "c", "function": {"name": "delete"}}, {"index": 0, "function": None})
+    with openai_server(Reply(tool_calls=calls)) as fake, pytest.raises(ProviderError, match="cannot be read"):
+        await ask(gateway(database, fake))

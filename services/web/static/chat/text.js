@@ -1,13 +1,15 @@
 import { h } from "./dom.js";
+import { linked } from "./links.js";
 
 const LIST_ITEM = /^\s*(?:[-*•]|(\d{1,3})[.)])\s+(.*)$/;
 const INLINE = /(\*\*[^*\n]+\*\*|`[^`\n]+`|\[\d{1,3}\])/;
 
 /**
  * Turn an answer's text into nodes: paragraphs, lists, bold and code, and each known marker as what `marker(n)` gives.
- * `marker` returns null for a number nobody cited; that stays plain text.
+ * `marker` returns null for a number nobody cited; that stays plain text. `links` is the set of addresses that become
+ * links. Everything is made as text nodes and by fixed tags: nothing of the answer is ever read as markup.
  */
-export function renderText(text, marker) {
+export function renderText(text, marker, links) {
   const blocks = document.createDocumentFragment();
   let list = null;
   let paragraph = null;
@@ -26,19 +28,19 @@ export function renderText(text, marker) {
     if (item) {
       const kind = item[1] ? "OL" : "UL";
       if (list?.tagName !== kind) list = blocks.appendChild(h(kind, { start: item[1] }));
-      list.append(h("li", {}, inline(item[2], marker)));
+      list.append(h("li", {}, inline(item[2], marker, links)));
       paragraph = null;
     } else if (!line.trim()) {
       list = paragraph = null;
     } else {
       const heading = /^#{1,6}\s+(.*)$/.exec(line);
       if (heading) {
-        blocks.append(h("p", {}, h("strong", {}, inline(heading[1], marker))));
+        blocks.append(h("p", {}, h("strong", {}, inline(heading[1], marker, links))));
         paragraph = null;
       } else if (paragraph) {
-        paragraph.append(" ", ...inline(line, marker));
+        paragraph.append(" ", ...inline(line, marker, links));
       } else {
-        paragraph = blocks.appendChild(h("p", {}, inline(line, marker)));
+        paragraph = blocks.appendChild(h("p", {}, inline(line, marker, links)));
       }
       list = null;
     }
@@ -48,7 +50,7 @@ export function renderText(text, marker) {
 
 const JOINER = "\u2060"; // keeps a marker on the line of the word before it and of the full stop after it
 
-function inline(text, marker) {
+function inline(text, marker, links) {
   const nodes = [];
   text.split(INLINE).forEach((part, index) => {
     const cited = index % 2 && part.startsWith("[") ? marker(Number(part.slice(1, -1))) : null;
@@ -58,7 +60,7 @@ function inline(text, marker) {
     } else if (index % 2 && part.startsWith("**")) nodes.push(h("strong", {}, part.slice(2, -2)));
     else if (index % 2 && part.startsWith("`")) nodes.push(h("code", {}, part.slice(1, -1)));
     else if (part.startsWith(" ") && nodes.at(-1) === JOINER) nodes.splice(-1, 1, part);
-    else nodes.push(part);
+    else nodes.push(...linked(part, links));
   });
   return nodes;
 }

@@ -2,6 +2,7 @@ import { callCells, costLine } from "./cost.js";
 import { h, icon } from "./dom.js";
 import { renderText } from "./text.js";
 
+const INSTRUCTIONS = "This passage reads like instructions to a language model. Check it before you rely on it.";
 let turns = 0;
 
 /** One question and what came of it, from the first event to the thumbs. */
@@ -12,6 +13,7 @@ export class Turn {
     this.cardId = `quote-${++turns}`;
     this.startedAt = performance.now();
     this.text = "";
+    this.links = new Set(); // the addresses that the finished answer allows to be links
     this.citations = new Map(); // marker → the citations that carry it
     this.openMarker = null;
     this.status = h("p", { class: "working" }, "Searching the documents");
@@ -55,6 +57,7 @@ export class Turn {
   /** The whole answer is authoritative: whatever was streamed is drawn anew from it. */
   finish(answer) {
     this.text = answer.answer;
+    this.links = new Set(answer.links ?? []);
     this.citations.clear();
     for (const citation of answer.citations) {
       this.citations.set(citation.marker, [...(this.citations.get(citation.marker) ?? []), citation]);
@@ -99,7 +102,7 @@ export class Turn {
     // Drawing anew replaces the marker that has the focus; give the focus to its successor.
     const focused = this.element.getRootNode().activeElement;
     const place = this.body.contains(focused) ? [...this.body.querySelectorAll(".marker")].indexOf(focused) : -1;
-    this.body.replaceChildren(renderText(this.text, (number) => this.marker(number)));
+    this.body.replaceChildren(renderText(this.text, (number) => this.marker(number), this.links));
     if (place >= 0) this.body.querySelectorAll(".marker")[place]?.focus();
     const cited = [...this.citations.entries()].sort(([a], [b]) => a - b);
     this.sources.hidden = cited.length === 0;
@@ -157,6 +160,7 @@ export class Turn {
       {},
       h("figcaption", {}, h("strong", {}, citation.title), h("span", {}, where)),
       h("blockquote", {}, citation.quote),
+      citation.flags?.length > 0 && h("p", { class: "note" }, INSTRUCTIONS),
       this.actions.open && h("button", { type: "button", class: "link", onclick: openDocument }, "Open document"),
     );
   }
