@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
+from moat.identity_settings import OidcSettings
 from moat.section import Section
 from moat.source_settings import ReadersSettings, SourceSettings
 
@@ -149,6 +150,7 @@ class ReindexSettings(Section):
 
 class WidgetSettings(Section):
     session_s: PositiveSeconds = Field(600, description="How long a widget's session lives.")
+    signature_s: PositiveSeconds = Field(300, description="Longest that the signature of a page's server may live.")
 
 
 class ProviderSettings(Section):
@@ -240,6 +242,7 @@ class Settings(BaseSettings):
     answering: AnsweringSettings = AnsweringSettings()
     reindex: ReindexSettings = ReindexSettings()
     widget: WidgetSettings = WidgetSettings()
+    oidc: OidcSettings = OidcSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()

@@ -17,6 +17,7 @@ from moat.embedder import Embedders
 from moat.errors import MoatError
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
+from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.vectors import Vectors
 from services import health, problems
@@ -45,6 +46,7 @@ def build_parts(settings: Settings) -> Parts:
         blobs=blobs,
         publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
         answering=AnsweringParts(settings, database, vectors, embedders, blobs, gateway),
+        issuer=Issuer.from_settings(settings, database),
     )
 
 

@@ -6,6 +6,7 @@ from answering.answer import Parts as AnsweringParts
 from moat.blobs import Blobs
 from moat.database import Database
 from moat.jobs import Publisher
+from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.vectors import Vectors
 
@@ -20,3 +21,4 @@ class Parts:
     blobs: Blobs
     publisher: Publisher
     answering: AnsweringParts
+    issuer: Issuer | None = None

@@ -14,7 +14,7 @@ from moat.tables.documents import (
     LikenessRow,
     Version,
 )
-from moat.tables.identity import ApiKey, Widget, WidgetSession
+from moat.tables.identity import ApiKey, UsedToken, Widget, WidgetSession
 from moat.tables.work import Forgetting, Job, Outbox, SourceRow
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Outbox",
     "SourceRow",
     "Table",
+    "UsedToken",
     "Utc",
     "Version",
     "Widget",
