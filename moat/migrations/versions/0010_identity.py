@@ -10,7 +10,8 @@ down_revision = "0008_sources"
 branch_labels = None
 depends_on = None
 
-_NO_NAMES = sa.text("'[]'")
+# A plain string: with an expression SQLite's tables are made anew, and without their widgets the sessions go.
+_NO_NAMES, _NO = "[]", "0"
 
 
 def upgrade() -> None:
@@ -20,7 +21,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("act_for_groups", sa.JSON(), nullable=False, server_default=_NO_NAMES))
         batch_op.create_index("ix_api_keys_previous_sha256", ["previous_sha256"], unique=True)
     with op.batch_alter_table("widgets", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("signed_only", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("signed_only", sa.Boolean(), nullable=False, server_default=_NO))
         batch_op.add_column(sa.Column("signed_groups", sa.JSON(), nullable=False, server_default=_NO_NAMES))
         batch_op.add_column(sa.Column("users", sa.String(), nullable=False, server_default="page"))
         batch_op.add_column(sa.Column("secret", sa.String(), nullable=True))
