@@ -33,7 +33,8 @@ def test_older_keys_widgets_and_sessions_go_on_working(tmp_path: Path) -> None:
         connection.execute(
             text(
                 "INSERT INTO widget_sessions (sha256, widget_id, user, origin, created_at, expires_at) VALUES "
-                "(:session, 'wid_old', 'widget:wid_old:1', 'https://a.example', '2026-01-01 00:00:00', '2999-01-01 00:00:00')"
+                "(:session, 'wid_old', 'widget:wid_old:1', 'https://a.example', "
+                "'2026-01-01 00:00:00', '2999-01-01 00:00:00')"
             ),
             hashes,
         )
