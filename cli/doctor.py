@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Check] = {
     "Embedder": checks.embedder,
     "Models": checks.models,
     "Programs": checks.extra_programs,
+    "Sign-in": live_checks.issuer,
     "Catalog": live_checks.catalog,
     "Broker": live_checks.broker,
     "Vectors": live_checks.vectors,

@@ -9,7 +9,8 @@ import typer
 from cli.client import Client, JsonObject
 from cli.output import AsJson, emit, err, out, table
 
-app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, rotate and revoke API keys.", no_args_is_help=True)
+ExpiresDays = Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")]
 
 
 @app.command()
@@ -19,27 +20,29 @@ def create(
     user: Annotated[str, typer.Option(help="Whom its calls are booked on.")],
     group: Annotated[list[str] | None, typer.Option(help="Group it reads as; may be repeated.")] = None,
     scope: Annotated[
-        list[str] | None, typer.Option(help="read, ask, upload or admin; may be repeated. Default: read and ask.")
+        list[str] | None,
+        typer.Option(help="read, ask, upload, admin or act_for; may be repeated. Default: read and ask."),
     ] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Only this corpus; may be repeated.")] = None,
-    expires_days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it expires.")] = None,
+    expires_days: ExpiresDays = None,
+    act_for_group: Annotated[
+        list[str] | None,
+        typer.Option(help="With the scope act_for: group it may state, or '*' for any; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key; it is printed once and never again."""
     client: Client = context.obj
     body: dict[str, Any] = {"name": name, "user": user, "groups": group or []}
+    if act_for_group:
+        body["act_for_groups"] = act_for_group
     if scope:
         body["scopes"] = scope
     if corpus:
         body["corpora"] = corpus
     if expires_days:
-        body["expires_at"] = (datetime.now(UTC) + timedelta(days=expires_days)).isoformat()
-    made = client.post("/v1/keys", body)
-    if as_json:
-        emit(made)
-        return
-    err.print("This key is shown once; keep it now:", style="bold")
-    typer.echo(made["key"])
+        body["expires_at"] = _in_days(expires_days)
+    _show_once(client.post("/v1/keys", body), as_json)
 
 
 @app.command("list")
@@ -59,6 +62,24 @@ def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def rotate(
+    context: typer.Context,
+    key_id: Annotated[str, typer.Argument(help="Id from the list.")],
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=720, help="Hours for which the secret of before works on.")
+    ] = 24,
+    expires_days: ExpiresDays = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key a new secret, printed once; the one before works on for a while."""
+    client: Client = context.obj
+    body: dict[str, Any] = {"overlap_s": round(overlap_hours * 3600)}
+    if expires_days:
+        body["expires_at"] = _in_days(expires_days)
+    _show_once(client.post(f"/v1/keys/{quote(key_id, safe='')}/rotate", body), as_json)
+
+
+@app.command()
 def revoke(
     context: typer.Context, key_id: Annotated[str, typer.Argument(help="Id from the list.")], as_json: AsJson = False
 ) -> None:
@@ -71,11 +92,25 @@ def revoke(
         out.print(f"{revoked['name']} ({revoked['prefix']}…) no longer works.")
 
 
+def _in_days(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def _show_once(made: JsonObject, as_json: bool) -> None:
+    if as_json:
+        emit(made)
+        return
+    err.print("This key is shown once; keep it now:", style="bold")
+    typer.echo(made["key"])
+
+
 def _state(key: JsonObject) -> str:
     if key["revoked_at"]:
         return "revoked"
-    if not key["expires_at"]:
-        return "valid"
-    expires = datetime.fromisoformat(key["expires_at"])
-    word = "expired" if expires < datetime.now(UTC) else "valid until"
-    return f"{word} {expires:%Y-%m-%d}"
+    now, state = datetime.now(UTC), "valid"
+    if key["expires_at"]:
+        expires = datetime.fromisoformat(key["expires_at"])
+        state = f"{'expired' if expires < now else 'valid until'} {expires:%Y-%m-%d}"
+    if key["previous_until"] and (until := datetime.fromisoformat(key["previous_until"])) > now:
+        state += f", the secret before until {until:%Y-%m-%d %H:%M}"
+    return state

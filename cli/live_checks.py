@@ -39,6 +39,21 @@ def catalog(settings: Settings) -> Iterator[Finding]:
         yield Finding("Catalog", "broken", text, "Run 'moat migrate' ('moat up' does it too).")
 
 
+def issuer(settings: Settings) -> Iterator[Finding]:
+    """The OpenID Connect issuer answers, and has keys that its tokens can be checked with."""
+    if not settings.oidc.issuer:
+        yield Finding("Sign-in", "info", "with keys alone; no OpenID Connect issuer is set")
+        return
+    from moat.issuer_keys import IssuerKeys  # cryptography, which nobody else here needs
+
+    try:
+        keys = IssuerKeys(settings.oidc, settings.fetch).fetch()
+    except MoatError as error:
+        yield Finding("Sign-in", "broken", error.detail, error.hint)
+        return
+    yield Finding("Sign-in", "ok", f"{settings.oidc.issuer}, {len(keys)} keys")
+
+
 def broker(settings: Settings) -> Iterator[Finding]:
     """The broker accepts this installation's password and counts its queue."""
     state = _state(settings)

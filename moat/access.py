@@ -8,18 +8,20 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from moat.database import Database
-from moat.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from moat.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from moat.names import ANY_GROUP, USER_PREFIX, is_group, is_user, may_state
+from moat.on_behalf import ACT_FOR, Stated, refusal, speak_for
 from moat.records import EVERYONE, DocumentState, Reader
 from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, Widget, WidgetSession, utc_now
 
-USER_PREFIX = "user:"
 KEY_PREFIX = "moat_"
 TOKEN_PREFIX = "mws_"  # noqa: S105 (a prefix, not a secret)
 SCOPES = ("read", "ask", "upload", "admin")
+KEY_SCOPES = (*SCOPES, ACT_FOR)
 _LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -144,36 +146,73 @@ def create_key(
     scopes: Iterable[str] = ("read", "ask"),
     corpora: Iterable[UUID] | None = None,
     expires_at: datetime | None = None,
+    act_for_groups: Iterable[str] = (),
 ) -> tuple[ApiKey, str]:
     """Make a key and return its row with the key itself, which cannot be read again."""
-    scopes = set(scopes)
-    wrong = sorted(scopes - set(SCOPES))
+    scopes, stateable = set(scopes), check_stateable(act_for_groups)
+    wrong = sorted(scopes - set(KEY_SCOPES))
     if wrong:
-        raise InvalidRequest(f"There is no scope {wrong[0]!r}.", f"Scopes are {', '.join(SCOPES)}.")
+        raise InvalidRequest(f"There is no scope {wrong[0]!r}.", f"Scopes are {', '.join(KEY_SCOPES)}.")
     if corpora is not None and "admin" in scopes:
         # Admins make keys, so a limit on one of theirs would hold nobody back.
         raise InvalidRequest("A key with the scope 'admin' reaches every corpus.", "Leave out 'admin' or the corpora.")
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    if {ACT_FOR, "admin"} <= scopes:
+        raise InvalidRequest("A key that asks for others is no admin's.", "Make two keys.")
+    if stateable and ACT_FOR not in scopes:
+        raise InvalidRequest("This key may state no groups.", f"Add the scope '{ACT_FOR}', or leave the groups out.")
+    if not is_user(user):
+        raise InvalidRequest(f"{user[:50]!r} is not the name of a user.", "Use 1 to 200 printable characters.")
+    secret = _new_secret()
     row = ApiKey(
         name=name,
-        prefix=secret[: len(KEY_PREFIX) + 6],
+        prefix=_shown(secret),
         sha256=digest(secret),
         user=user,
         groups=list(check_principals(groups)),
         scopes=sorted(scopes),
         corpora=None if corpora is None else [str(c) for c in corpora],
         expires_at=expires_at,
+        act_for_groups=stateable,
     )
     session.add(row)
     return row, secret
+
+
+def check_stateable(groups: Iterable[str]) -> list[str]:
+    """Check the groups that somebody is to be allowed to state; '*' is any."""
+    names = list(check_principals(groups))
+    for name in names:
+        if name != ANY_GROUP and not is_group(name):
+            raise InvalidRequest(f"{name[:50]!r} cannot be stated as a group.", "Name groups, or '*' for any.")
+    return names
+
+
+def rotate_key(row: ApiKey, overlap: timedelta) -> str:
+    """Give a key a new secret and return it; the one before works on for the overlap, any older one no more."""
+    now = utc_now()
+    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise Conflict("This key was revoked or has expired.", "Make a new one with 'moat key create'.")
+    secret = _new_secret()
+    row.previous_sha256, row.previous_until = row.sha256, now + overlap
+    row.sha256, row.prefix = digest(secret), _shown(secret)
+    return secret
+
+
+def _new_secret() -> str:
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def _shown(secret: str) -> str:
+    return secret[: len(KEY_PREFIX) + 6]
 
 
 def authenticate(session: Session, secret: str, origin: str | None = None) -> Reader:
     """Turn a key or a widget session's token into a Reader, or raise Unauthenticated."""
     if secret.startswith(TOKEN_PREFIX):
         return _widget_reader(session, secret, origin)
-    row = session.scalar(select(ApiKey).where(ApiKey.sha256 == digest(secret)))
-    now = utc_now()
+    now, sha256 = utc_now(), digest(secret)
+    before = and_(ApiKey.previous_sha256 == sha256, ApiKey.previous_until > now)
+    row = session.scalar(select(ApiKey).where(or_(ApiKey.sha256 == sha256, before)))
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
         raise Unauthenticated("The key is not valid, has expired or was revoked.")
     return Reader(
@@ -192,6 +231,14 @@ def check_still_valid(session: Session, reader: Reader) -> None:
     row = session.get(ApiKey, reader.key_id)
     if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now()):
         raise Unauthenticated("The key is not valid, has expired or was revoked.")
+
+
+def act_for(session: Session, own: Reader, stated: Stated) -> Reader:
+    """Turn a trusted key's Reader into that of the person it states, or raise Forbidden."""
+    key = None if own.key_id is None else session.get(ApiKey, own.key_id)
+    if key is None:
+        raise refusal()
+    return speak_for(own, key.act_for_groups, stated)
 
 
 def note_use(database: Database, key_id: UUID) -> None:
@@ -214,11 +261,12 @@ def _widget_reader(session: Session, token: str, origin: str | None) -> Reader:
         raise Unauthenticated(
             "The widget's session is not valid here or has ended.", "The widget asks for a new one by itself."
         )
-    widget = found.Widget
+    widget, begun = found.Widget, found.WidgetSession
     return Reader(
         key_id=None,
-        user=found.WidgetSession.user,
-        groups=frozenset(widget.groups),
+        user=begun.user,
+        groups=frozenset(widget.groups).union(g for g in begun.groups if may_state(g, widget.signed_groups)),
         scopes=frozenset({"ask"}),
         corpora=None if widget.corpora is None else frozenset(UUID(c) for c in widget.corpora),
+        limit_usd=begun.limit_usd,
     )

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from moat.access import readable_corpora
 from moat.database import Database
 from moat.errors import InvalidRequest
+from moat.names import WIDGET_PREFIX
 from moat.records import Call, Cost, Reader, Usage
 from moat.tables import ApiKey, CallRow, utc_now
 
 Status = Literal["ok", "failed", "cancelled", "presumed"]
 GROUPS = ("day", "model", "corpus", "user", "key", "kind")
-NO_KEY = "widget"
+WIDGET, SIGNED_IN = "widget", "signed in"  # what stands for a key where none was used
 NOT_READABLE = "(not readable)"
 
 
@@ -199,9 +200,13 @@ def _labels(keys: dict[UUID, str], readable: set[str] | None) -> dict[str, Calla
         "model": lambda row: f"{row.provider}/{row.model}",
         "corpus": lambda row: named(row.corpora),
         "user": lambda row: row.user,
-        "key": lambda row: NO_KEY if row.key_id is None else keys.get(row.key_id, str(row.key_id)),
+        "key": lambda row: _without_key(row) if row.key_id is None else keys.get(row.key_id, str(row.key_id)),
         "kind": lambda row: row.kind,
     }
+
+
+def _without_key(row: CallRow) -> str:
+    return WIDGET if row.user.startswith(WIDGET_PREFIX) else SIGNED_IN
 
 
 def _plus(line: CostLine, row: CallRow) -> CostLine:

@@ -43,10 +43,16 @@ class Reader:
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     corpora: frozenset[UUID] | None = None  # None: every corpus its groups may read
+    limit_usd: Decimal | None = None  # what a widget's session may cost
 
     @property
     def is_admin(self) -> bool:
         return "admin" in self.scopes
+
+    @property
+    def subject(self) -> str:
+        """Name who is limited and recorded: the user, and the key that speaks for it if one does."""
+        return self.user if self.key_id is None else f"{self.key_id}/{self.user}"
 
 
 ElementKind = Literal["title", "heading", "text", "list_item", "table", "code"]

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
+from moat.identity_settings import OidcSettings
 from moat.retention_settings import AuditSettings, ErasureSettings, RetentionSettings
 from moat.section import Section
 from moat.source_settings import ReadersSettings, SourceSettings
@@ -153,6 +154,7 @@ class ReindexSettings(Section):
 
 class WidgetSettings(Section):
     session_s: PositiveSeconds = Field(600, description="How long a widget's session lives.")
+    signature_s: PositiveSeconds = Field(300, description="Longest that the signature of a page's server may live.")
 
 
 class ProviderSettings(Section):
@@ -247,6 +249,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
     erasure: ErasureSettings = ErasureSettings()
+    oidc: OidcSettings = OidcSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()

@@ -18,6 +18,7 @@ from moat.embedder import Embedders
 from moat.errors import MoatError
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
+from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.settings_changes import note_settings
 from moat.vectors import Vectors
@@ -47,6 +48,7 @@ def build_parts(settings: Settings) -> Parts:
         blobs=blobs,
         publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
         answering=AnsweringParts(settings, database, vectors, embedders, blobs, gateway),
+        issuer=Issuer.from_settings(settings, database),
     )
 
 

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from moat.access import authenticate, note_use, require
+from moat.access import act_for, authenticate, note_use, require
 from moat.errors import MoatError, Unauthenticated
+from moat.oidc import looks_like_token
 from moat.records import Reader
+from services.on_behalf import read_stated
 from services.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -22,12 +24,20 @@ PartsOf = Annotated[Parts, Depends(get_parts)]
 
 
 def get_reader(request: Request, parts: PartsOf) -> Reader:
-    """Turn the bearer key or token into a Reader, or raise Unauthenticated."""
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not secret.strip():
+    """Turn the bearer key or token into a Reader, or raise Unauthenticated; a trusted key may state another person."""
+    kind, _, rest = request.headers.get("authorization", "").partition(" ")
+    secret = rest.strip()
+    if kind.lower() != "bearer" or not secret:
         raise Unauthenticated("No key came with this call.")
-    with parts.database.reading() as session:
-        reader = authenticate(session, secret.strip(), request.headers.get("origin"))
+    if parts.issuer is not None and looks_like_token(secret):
+        reader = parts.issuer.reader(secret)
+    else:
+        with parts.database.reading() as session:
+            reader = authenticate(session, secret, request.headers.get("origin"))
+    stated = read_stated(request.headers)
+    if stated is not None:
+        with parts.database.reading() as session:
+            reader = act_for(session, reader, stated)
     if reader.key_id is not None:
         _note(reader, parts)
     return reader

@@ -1,6 +1,7 @@
 """A repeated POST with the same Idempotency-Key answers what the first one answered."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -30,8 +31,9 @@ class Once:
         self._database = database
         self._lasts_at_most = lasts_at_most
         self._key = key
-        # The user too: one key may speak for many.
-        self._identity = (f"{reader.key_id or ''}/{reader.user}", route, key or "")
+        # One key may ask for many people, and what somebody may read changes: neither may get another's stored answer.
+        rights = json.dumps([reader.subject, sorted(reader.groups), sorted(map(str, reader.corpora or ()))])
+        self._identity = (hashlib.sha256(rights.encode()).hexdigest(), route, key or "")
         self._sha256 = hashlib.sha256(body.encode()).hexdigest()
 
     def begin(self) -> Stored | None:

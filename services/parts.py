@@ -6,6 +6,7 @@ from answering.answer import Parts as AnsweringParts
 from moat.blobs import Blobs
 from moat.database import Database
 from moat.jobs import Publisher
+from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.vectors import Vectors
 from services.lately import Lately
@@ -22,3 +23,4 @@ class Parts:
     publisher: Publisher
     answering: AnsweringParts
     lately: Lately = field(default_factory=Lately)
+    issuer: Issuer | None = None

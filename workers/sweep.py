@@ -25,6 +25,7 @@ from moat.tables import (
     Indexing,
     Job,
     Outbox,
+    UsedToken,
     WidgetSession,
     utc_now,
 )
@@ -230,6 +231,7 @@ def _purge(parts: Parts) -> None:
     with parts.database.transaction() as session:
         session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))
+        session.execute(delete(UsedToken).where(UsedToken.expires_at < now))
 
 
 def _follow_sources(parts: Parts) -> None:

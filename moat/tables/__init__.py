@@ -16,7 +16,7 @@ from moat.tables.documents import (
     Version,
 )
 from moat.tables.erasures import AnswerDocument, Erasure
-from moat.tables.identity import ApiKey, Widget, WidgetSession
+from moat.tables.identity import ApiKey, UsedToken, Widget, WidgetSession
 from moat.tables.work import Forgetting, Job, Outbox, SourceRow
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "SettingsSeen",
     "SourceRow",
     "Table",
+    "UsedToken",
     "Utc",
     "Version",
     "Widget",

@@ -1,6 +1,7 @@
 """Who may come in: keys and widgets."""
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 from sqlalchemy import ForeignKey, LargeBinary
@@ -25,6 +26,9 @@ class ApiKey(Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    previous_sha256: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True, index=True)  # before the rotation
+    previous_until: Mapped[datetime | None]
+    act_for_groups: Mapped[list[str]] = mapped_column(default=list)
 
 
 class Widget(Table):
@@ -36,6 +40,11 @@ class Widget(Table):
     origins: Mapped[list[str]]
     corpora: Mapped[list[str] | None]
     groups: Mapped[list[str]]
+    signed_only: Mapped[bool] = mapped_column(default=False)
+    signed_groups: Mapped[list[str]] = mapped_column(default=list)  # what a signature may state
+    users: Mapped[str] = mapped_column(default="page")  # whose names a signature states: the page's, or moat's
+    secret: Mapped[str | None]  # as it is: who signs and who checks need the same
+    limit_usd: Mapped[Decimal | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -46,6 +55,16 @@ class WidgetSession(Table):
     sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     widget_id: Mapped[str] = mapped_column(ForeignKey("widgets.id", ondelete="CASCADE"))
     user: Mapped[str]
+    groups: Mapped[list[str]] = mapped_column(default=list)  # stated by a signature, beside the widget's own
+    limit_usd: Mapped[Decimal | None]
     origin: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UsedToken(Table):
+    """The hash of a token's or signature's id that was used, until it would have expired anyway."""
+
+    __tablename__ = "used_tokens"
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,14 +1,17 @@
 """The shapes of what admins look after."""
 
 from datetime import datetime
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from moat.settings import CleaningSettings, RedactionSettings
+from moat.widget_signatures import MAX_CHARS
 from services.schemas import Body, Moment, Shape
 
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=12)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 
 
@@ -50,9 +53,17 @@ class KeyBody(Body):
     name: str = Field(min_length=1, max_length=200)
     user: str = Field(min_length=1, max_length=200)
     groups: list[str] = Field([], max_length=200)
-    scopes: list[Literal["read", "ask", "upload", "admin"]] = Field(["read", "ask"], max_length=4)
+    scopes: list[Literal["read", "ask", "upload", "admin", "act_for"]] = Field(["read", "ask"], max_length=5)
     corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
     expires_at: Moment | None = None
+    act_for_groups: list[str] = Field(
+        [], max_length=200, description="With the scope act_for: groups that it may state; '*' is any."
+    )
+
+
+class RotationBody(Body):
+    overlap_s: int = Field(86_400, ge=0, le=2_592_000, description="How long the secret of before works on.")
+    expires_at: Moment | None = Field(None, description="When the key expires from now on; left as it is by default.")
 
 
 class KeyShape(Shape):
@@ -67,7 +78,9 @@ class KeyShape(Shape):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
-    key: str | None = Field(None, description="Shown once, when the key is made.")
+    previous_until: datetime | None = Field(description="Until when the secret before the last rotation works.")
+    act_for_groups: list[str]
+    key: str | None = Field(None, description="Shown once, when the key is made or rotated.")
 
 
 class KeyPage(Shape):
@@ -82,6 +95,12 @@ class WidgetBody(Body):
     groups: list[str] = Field(
         [], max_length=200, description="Groups the widget reads as; everyone's documents always."
     )
+    signed_only: bool = Field(False, description="Take only visitors for whom the page's server signs.")
+    signed_groups: list[str] = Field([], max_length=200, description="Groups a signature may state; '*' is any.")
+    users: Literal["page", "moat"] = Field(
+        "page", description="Whose names signatures state: the page's own users, or Moat's with all they may read."
+    )
+    limit_usd: Dollars | None = Field(None, description="Most that one session may cost.")
 
 
 class WidgetShape(Shape):
@@ -90,7 +109,15 @@ class WidgetShape(Shape):
     origins: list[str]
     corpora: list[str] | None
     groups: list[str]
+    signed_only: bool
+    signed_groups: list[str]
+    users: str
+    limit_usd: str | None
     created_at: datetime
+
+
+class SecretShape(Shape):
+    secret: str = Field(description="Shown once; for the page's server alone, never for a page.")
 
 
 class WidgetPage(Shape):
@@ -100,11 +127,13 @@ class WidgetPage(Shape):
 
 class SessionBody(Body):
     widget_id: str = Field(max_length=100)
+    signature: str | None = Field(None, max_length=MAX_CHARS, description="JWT by the page's server, for this visitor.")
 
 
 class SessionShape(Shape):
     token: str
     expires_at: datetime
+    limit_usd: str | None
 
 
 class ReindexBody(PipelineBody):

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site
@@ -26,10 +26,15 @@ class Intranet:
         self.body = ""
         self.app = FastAPI()
         self.app.get("/")(self.page)
+        self.app.get("/vouch")(self.vouch)
 
     def page(self) -> HTMLResponse:
         head = "<!doctype html><title>Intranet</title><link rel=icon href=data:,>"
         return HTMLResponse(f"{head}<h1>Intranet</h1>{self.body}", headers={"Content-Security-Policy": self.policy})
+
+    def vouch(self, request: Request) -> PlainTextResponse:
+        visitor = request.cookies.get("visitor")
+        return PlainTextResponse(f"signed for {visitor}\n", 200 if visitor else 403)
 
 
 @pytest.fixture
@@ -130,3 +135,22 @@ def test_host_page_does_not_hear_what_is_typed(page: Page, site: Site, intranet:
     page.keyboard.type("hi")
     expect(page.get_by_role("textbox", name="Ask a question")).to_have_value("hi")
     assert page.evaluate("window.heard") == []
+
+
+def test_page_vouches_for_its_visitor(page: Page, site: Site, intranet: Intranet) -> None:
+    moat = site.scripted()
+    widget = make_widget(site, intranet.url)
+    intranet.policy = intranet.policy.replace("connect-src", "connect-src 'self'")
+    tag = f'<script src="{site.url}/widget.js" data-widget="{widget}" data-signature-url="/vouch" defer></script>'
+    intranet.body = tag
+    page.goto(intranet.url)
+    page.locator("moat-chat .launcher").click()
+    page.get_by_role("textbox", name="Ask a question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This page did not say who you are", exact=True)).to_be_visible()
+    assert moat.signatures == []
+    page.context.add_cookies([{"name": "visitor", "value": "ann", "url": intranet.url}])
+    page.get_by_role("textbox", name="Ask a question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    expect(page.locator("article.turn .answer").last).to_have_attribute("data-state", "abstained")
+    assert moat.signatures == ["signed for ann"]

@@ -97,6 +97,42 @@ def test_a_key_is_made_used_and_revoked(knowing: Any, moat: Any) -> None:
     assert "key" in refused.err
 
 
+def test_a_key_is_rotated_and_both_secrets_work_for_a_while(knowing: Any, moat: Any) -> None:
+    old = moat("key", "create", "Intranet", "--user", "ann").out.strip()
+    (row,) = [k for k in json.loads(moat("key", "list", "--json").out)["items"] if k["name"] == "Intranet"]
+    new = moat("key", "rotate", row["id"], "--overlap-hours", 1, "--expires-days", 3)
+    assert new.code == 0, new.err
+    assert "once" in new.err
+    assert [moat("search", "leave", key=key).code for key in (old, new.out.strip())] == [0, 0]
+    (row,) = [k for k in json.loads(moat("key", "list", "--json").out)["items"] if k["name"] == "Intranet"]
+    assert new.out.startswith(row["prefix"])
+    assert row["previous_until"]
+    assert row["expires_at"]
+    newest = json.loads(moat("key", "rotate", row["id"], "--overlap-hours", 0, "--json").out)["key"]
+    assert [moat("search", "leave", key=key).code for key in (old, new.out.strip(), newest)] == [1, 1, 0]
+    assert moat("key", "rotate", row["id"], "--overlap-hours", 1000).code == 1
+
+
+def test_a_key_that_speaks_for_others_is_made(knowing: Any, moat: Any) -> None:
+    options = ("--scope", "ask", "--scope", "act_for", "--act-for-group", "hr")
+    assert moat("key", "create", "Frontend", "--user", "frontend", *options).code == 0
+    (row,) = [k for k in json.loads(moat("key", "list", "--json").out)["items"] if k["name"] == "Frontend"]
+    assert (row["scopes"], row["act_for_groups"]) == (["act_for", "ask"], ["hr"])
+
+
+def test_a_widget_whose_page_signs_is_made(moat: Any) -> None:
+    options = ("--signed-only", "--signed-group", "hr", "--moat-users", "--limit-usd", "0.25")
+    assert moat("widget", "create", "Help", "--origin", "https://intranet.example", *options).code == 0
+    (widget,) = json.loads(moat("widget", "list", "--json").out)["items"]
+    assert (widget["signed_only"], widget["signed_groups"], widget["users"]) == (True, ["hr"], "moat")
+    assert widget["limit_usd"] == "0.25"
+    assert "$0.25" in moat("widget", "list").out
+    first, second = (moat("widget", "secret", widget["id"]).out.strip() for _ in range(2))
+    assert len(first) >= 43
+    assert first != second
+    assert json.loads(moat("widget", "secret", widget["id"], "--json").out).keys() == {"secret"}
+
+
 def test_a_corpus_is_made_shown_and_deleted(moat: Any) -> None:
     assert moat("corpus", "create", "legal", "--access", "lawyers", "--chunk-tokens", 128).code == 0
     shown = json.loads(moat("corpus", "show", "legal", "--json").out)

@@ -21,6 +21,7 @@ from cli.doctor import doctor, examine, present_values
 from cli.home import Home
 from cli.up import load_settings
 from moat.settings import Settings
+from tests.fakes.issuer import issuing
 from tests.fakes.platform import running_stores
 
 
@@ -60,6 +61,21 @@ def test_a_key_that_others_can_read_is_to_be_mended(home):
     assert f"chmod 600 {key}" in found["next_step"]
     key.chmod(0o600)
     assert run("--home", str(home))[0] == 0
+
+
+def test_the_issuer_is_asked_for_its_keys(home, monkeypatch):
+    assert only(live_checks.issuer(load_settings(home)), "Sign-in").level == "info"
+    with issuing() as issuer:
+        monkeypatch.setenv("MOAT_OIDC__ISSUER", issuer.url)
+        monkeypatch.setenv("MOAT_OIDC__AUDIENCE", '["moat"]')
+        found = only(live_checks.issuer(load_settings(home)), "Sign-in")
+        assert (found.level, found.detail) == ("ok", f"{issuer.url}, 1 keys")
+        issuer.keys = []
+        assert only(live_checks.issuer(load_settings(home)), "Sign-in").level == "broken"
+        monkeypatch.setenv("MOAT_OIDC__ISSUER", f"{issuer.url}/")
+        found = only(live_checks.issuer(load_settings(home)), "Sign-in")
+        assert found.level == "broken"
+        assert "MOAT_OIDC__ISSUER" in found.next_step
 
 
 def test_a_home_open_to_others_is_a_warning(home):

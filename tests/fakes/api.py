@@ -27,6 +27,7 @@ from moat.corpora import create_corpus
 from moat.database import Database
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
+from moat.oidc import Issuer
 from moat.records import EVERYONE, DocumentState, ParsedDocument
 from moat.settings import PipelineSettings, Settings
 from moat.tables import Corpus, Document, Forgetting, Indexing, Table
@@ -62,7 +63,8 @@ class Api:
         answering = AnsweringParts(
             self.settings, self.database, self.vectors, self.embedders, self.blobs, self.gateway
         )  # fmt: skip
-        self.parts = Parts(self.settings, self.database, self.vectors, self.blobs, publisher, answering)
+        issuer = Issuer.from_settings(self.settings, self.database)
+        self.parts = Parts(self.settings, self.database, self.vectors, self.blobs, publisher, answering, issuer)
         self.app = create_app(self.settings, self.parts)
         self.worker = WorkerParts(
             self.settings,

@@ -39,6 +39,7 @@ class FakeMoat:
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     widgets: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
+    signatures: list[str | None] = field(default_factory=list)
     script: deque[Sequence[Event | Hold]] = field(default_factory=deque)
     asked: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[dict[str, Any]] = field(default_factory=list)
@@ -167,7 +168,9 @@ def create_fake(moat: FakeMoat) -> FastAPI:
 
     @app.post("/v1/widget-sessions")
     async def start_session(request: Request) -> Any:
-        widget = moat.widgets.get((await request.json())["widget_id"])
+        wanted = await request.json()
+        widget = moat.widgets.get(wanted["widget_id"])
+        moat.signatures.append(wanted.get("signature"))
         if widget is None or request.headers.get("origin") not in widget["origins"]:
             return problem(403, "Not allowed", "This widget may not be shown on this site.", "Add the site to it.")
         token = f"session_{uuid4().hex}"

@@ -92,12 +92,17 @@ def test_costs_group_by_several_names_at_once(database: Database) -> None:
     }
 
 
-def test_keys_are_named_and_widgets_stand_together(database: Database) -> None:
+def test_keys_are_named_and_who_comes_without_one_stands_together(database: Database) -> None:
     with database.transaction() as session:
         key, _ = create_key(session, name="reports", user="ann")
     spent(database, "0.1", Reader(key_id=key.id, user="ann"))
-    spent(database, "0.2", Reader(key_id=None, user="visitor"))
-    assert grouped(database, "key") == {(f"reports ({key.prefix}…)",): Decimal("0.1"), ("widget",): Decimal("0.2")}
+    spent(database, "0.2", Reader(key_id=None, user="widget:wid_x:0123"))
+    spent(database, "0.4", Reader(key_id=None, user="ann"))
+    assert grouped(database, "key") == {
+        (f"reports ({key.prefix}…)",): Decimal("0.1"),
+        ("widget",): Decimal("0.2"),
+        ("signed in",): Decimal("0.4"),
+    }
 
 
 def test_others_see_only_their_own_calls(database: Database) -> None:

@@ -162,3 +162,27 @@ def test_a_source_that_is_not_stated_right_is_refused_at_start(home: Path, state
     with pytest.raises(InvalidRequest) as refused:
         Settings.load()
     assert said in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://id.example",
+        "ftp://id.example",
+        "https://",
+        "https://a:b@id.example",
+        "https://id.example?x",
+        "id.example",
+    ],
+)
+def test_issuer_is_not_reached_where_others_could_hand_out_keys(issuer: str) -> None:
+    with pytest.raises(InvalidRequest, match="https://HOST"):
+        Settings.load(oidc={"issuer": issuer, "audience": ["moat"]})
+
+
+def test_issuer_needs_an_audience_and_asymmetric_signatures() -> None:
+    with pytest.raises(InvalidRequest, match="audience"):
+        Settings.load(oidc={"issuer": "https://id.example"})
+    for algorithms in (["HS256"], ["none"], []):
+        with pytest.raises(InvalidRequest, match="algorithms"):
+            Settings.load(oidc={"issuer": "https://id.example", "audience": ["moat"], "algorithms": algorithms})

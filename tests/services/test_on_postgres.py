@@ -1,11 +1,13 @@
 """On PostgreSQL, where writers do not wait for each other by themselves: what comes at once still ends well."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import time
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from moat.tables import Corpus, Document, Feedback, Version
@@ -30,9 +32,13 @@ def at_once(api: Api) -> Iterator[Callable[..., list[httpx.Response]]]:
     """Send the same request many times at once."""
     with served(api.app) as url, ThreadPoolExecutor(AT_ONCE) as pool:
 
-        def send(method: str, path: str, **options: Any) -> list[httpx.Response]:
+        def send(
+            method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+        ) -> list[httpx.Response]:
+            sent = {**api.admin.headers, **(headers or {})}
+
             def one(_: int) -> httpx.Response:
-                return httpx.request(method, url + path, headers=api.admin.headers, timeout=60, **options)
+                return httpx.request(method, url + path, headers=sent, timeout=60, **options)
 
             return list(pool.map(one, range(AT_ONCE)))
 
@@ -93,3 +99,22 @@ def test_null_characters_are_refused_and_not_a_fault(api: Api) -> None:
     problem(api.admin.post("/v1/search", json={"question": "a", "corpora": ["a\0b"]}), 422)
     problem(api.client().post("/v1/widget-sessions", json={"widget_id": "a\0b"}), 422)
     problem(api.admin.delete("/v1/widgets/a%00b"), 422)
+
+
+def test_signature_of_a_page_begins_one_session_alone(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    made = api.admin.post(
+        "/v1/widgets", json={"name": "w", "origins": ["https://a.example"], "limit_usd": "0.1"}
+    ).json()
+    secret = api.admin.post(f"/v1/widgets/{made['id']}/secret").json()["secret"]
+    signature = jwt.encode({"sub": "ann", "aud": made["id"], "exp": time() + 60, "jti": "1"}, secret)
+    body = {"widget_id": made["id"], "signature": signature}
+    begun = at_once("POST", "/v1/widget-sessions", json=body, headers={"Origin": "https://a.example"})
+    assert statuses(begun) == {201: 1, 401: AT_ONCE - 1}
+
+
+def test_rotated_key_keeps_its_last_two_secrets(api: Api, at_once: Callable[..., list[httpx.Response]]) -> None:
+    made = api.admin.post("/v1/keys", json={"name": "k", "user": "u"}).json()
+    answers = at_once("POST", f"/v1/keys/{made['id']}/rotate", json={})
+    assert statuses(answers) == {200: AT_ONCE}
+    secrets = [made["key"], *(answer.json()["key"] for answer in answers)]
+    assert sum(api.client(secret).get("/v1/corpora").status_code == 200 for secret in secrets) == 2

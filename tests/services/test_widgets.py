@@ -39,7 +39,7 @@ def test_origins_are_kept_as_browsers_write_them(widget: dict[str, Any]) -> None
 def test_session_is_given_to_registered_pages_only(api: Api, widget: dict[str, Any]) -> None:
     started = begin(api, widget)
     assert started.status_code == 201
-    assert set(started.json()) == {"token", "expires_at"}
+    assert set(started.json()) == {"token", "expires_at", "limit_usd"}
     for origin in (ELSEWHERE, "http://intranet.example", f"{PAGE}:8443", f"{PAGE}.evil.example", "null", ""):
         problem(begin(api, widget, origin), 403)
     problem(api.client().post("/v1/widget-sessions", json={"widget_id": widget["id"]}), 403)

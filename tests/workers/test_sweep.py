@@ -19,6 +19,7 @@ from moat.tables import (
     Indexing,
     Job,
     Outbox,
+    UsedToken,
     WidgetSession,
     utc_now,
 )
@@ -196,8 +197,10 @@ def test_old_replies_and_sessions_are_purged_and_young_ones_kept(shop: Workshop)
                     sha256=uuid4().bytes, widget_id="w", user="u", origin="o", expires_at=now.replace(year=year, day=1)
                 )
             )
+            session.add(UsedToken(sha256=uuid4().bytes, expires_at=now.replace(year=year, day=1)))
     shop.sweep()
     with shop.database.reading() as session:
+        assert [row.expires_at.year for row in session.scalars(select(UsedToken))] == [now.year + 1]
         assert [row.key for row in session.scalars(select(Idempotency))] == ["1"]
         assert [row.expires_at.year for row in session.scalars(select(WidgetSession))] == [now.year + 1]
 

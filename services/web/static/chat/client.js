@@ -28,9 +28,10 @@ export class Key {
 
 /** Exchanges a publishable widget id for a short session, and again when the session ends. */
 export class WidgetSession {
-  constructor(server, widgetId) {
+  constructor(server, widgetId, signatureUrl = null) {
     this.server = server;
     this.widgetId = widgetId;
+    this.signatureUrl = signatureUrl;
     this.pending = null;
     this.renewAt = 0;
   }
@@ -55,10 +56,12 @@ export class WidgetSession {
 
   async start() {
     this.renewAt = Infinity;
+    const wanted = { widget_id: this.widgetId };
+    if (this.signatureUrl) wanted.signature = await signature(this.signatureUrl);
     const response = await send(`${this.server}/v1/widget-sessions`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ widget_id: this.widgetId }),
+      body: JSON.stringify(wanted),
     });
     const session = await response.json();
     // A wrong clock here must not cause an exchange for every question; the server's 401 has the last word.
@@ -115,6 +118,17 @@ export class Client {
       hint: "Ask again; if it happens often, tell whoever runs Moat here.",
     });
   }
+}
+
+/** Ask the page's own server, which knows its visitor by its cookies, to vouch for the visitor; works once. */
+async function signature(url) {
+  const response = await fetch(url, { credentials: "same-origin", cache: "no-store" }).catch(() => null);
+  if (response?.ok) return (await response.text()).trim();
+  throw new Problem({
+    title: "This page did not say who you are",
+    detail: response ? `Its server answered with status ${response.status}.` : "Its server did not answer.",
+    hint: "Sign in to the page again; if it stays, tell whoever runs it.",
+  });
 }
 
 async function send(url, options) {

@@ -6,8 +6,9 @@ import { Turn } from "./turn.js";
 const HOME = new URL("../..", import.meta.url).href; // the server that this module came from
 
 /**
- * <moat-chat widget="wid_..." [server] [floating] [heading] [placeholder] [theme]>
+ * <moat-chat widget="wid_..." [signature-url] [server] [floating] [heading] [placeholder] [theme]>
  *
+ * `signature-url` is an address of the page's own server, which answers with a signature for its visitor.
  * Properties for Moat's own page, never attributes: `token` (a key), `corpora` (ids or names to ask, null for all),
  * `openDocument` (a function that shows a citation's document). Events: `moat-answer` and `moat-problem`.
  */
@@ -176,7 +177,7 @@ export class MoatChat extends HTMLElement {
         const detail = "This chat was given no widget id.";
         throw new Problem({ title: "Not set up yet", detail, hint: "Set the attribute widget=\"wid_...\"." });
       }
-      const credentials = this.#key ? new Key(this.#key) : new WidgetSession(this.server, widget);
+      const credentials = this.#key ? new Key(this.#key) : new WidgetSession(this.server, widget, this.getAttribute("signature-url"));
       this.#client = new Client(this.server, credentials);
     }
     return this.#client;
