@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moat.api_settings import ApiSettings, PositiveSeconds, RatesSettings
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
 from moat.section import Section
@@ -32,17 +33,6 @@ OUTSIDE_NAMES = {
 
 QueueName = Literal["upkeep", "ingest", "bulk", "reindex"]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class ApiSettings(Section):
-    host: str = Field(
-        "127.0.0.1", description="Address the API binds; anything beyond loopback needs a proxy with TLS."
-    )
-    port: int = Field(8420, ge=0, le=65_535, description="Port of the API; 0 takes a free one.")
-    max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest body of any request but an upload.")
-    max_question_chars: int = Field(20_000, ge=100, description="Longest question accepted.")
-    public_url: str = Field("", description="Address people reach the API by, when it is not the one it binds.")
 
 
 class DatabaseSettings(Section):
@@ -229,6 +219,7 @@ class Settings(BaseSettings):
         "", description="Originals and what is made of them: a folder (empty: the home's), or s3://BUCKET/PREFIX."
     )
     api: ApiSettings = ApiSettings()
+    rates: RatesSettings = RatesSettings()
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()
     qdrant: QdrantSettings = QdrantSettings()
