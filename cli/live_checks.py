@@ -106,7 +106,7 @@ def api(settings: Settings) -> Iterator[Finding]:
     state = _state(settings)
     if state is None:
         yield Finding("API", "info", "not running here", _START)
-    elif is_live(reachable(settings.api.host), state.port):
+    elif is_live(reachable(settings.api.host), state.port, settings.api.tls_certificate):
         yield Finding("API", "ok", f"{state.url} (since {state.started_at})")
     else:
         yield Finding("API", "broken", f"{state.url} does not answer.", _read_log(settings, "api"))

@@ -2,20 +2,28 @@
 
 import uvicorn
 
+from moat.errors import MoatError
 from moat.settings import Settings
 from moat.telemetry import configure
 from services.app import create_app
 from services.server import configuration
 
 
+_NOT_STARTED = 3  # as uvicorn's own command ends then
+
+
 def main() -> None:
     """Serve the API until told to stop."""
     settings = Settings.load()
     configure("api", settings.log_level)
-    server = uvicorn.Server(configuration(create_app(settings), settings.api))
+    try:
+        listening = configuration(create_app(settings), settings.api)
+    except MoatError as error:
+        raise SystemExit(f"{error.detail} {error.hint}") from error
+    server = uvicorn.Server(listening)
     server.run()
     if not server.started:
-        raise SystemExit(uvicorn.main.STARTUP_FAILURE)
+        raise SystemExit(_NOT_STARTED)
 
 
 main()

@@ -39,7 +39,11 @@ class Rates:
     def __init__(self, settings: RatesSettings, broker_url: str) -> None:
         self._limits = {
             kind: RateLimitItemPerSecond(most, settings.window_s)
-            for kind, most in (("key", settings.per_key), ("user", settings.per_user), ("address", settings.per_address))
+            for kind, most in (
+                ("key", settings.per_key),
+                ("user", settings.per_user),
+                ("address", settings.per_address),
+            )
             if most
         }
         self._window_s = settings.window_s
