@@ -8,7 +8,6 @@ from moat.telemetry import configure
 from services.app import create_app
 from services.server import configuration
 
-
 _NOT_STARTED = 3  # as uvicorn's own command ends then
 
 
