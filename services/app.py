@@ -19,7 +19,7 @@ from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.vectors import Vectors
-from services import health, problems
+from services import health, openapi, problems
 from services.admin import corpora, costs, keys, reindex, report, sources, widgets
 from services.headers import SecurityHeaders
 from services.limits import BodyLimit, WidgetCors
@@ -74,6 +74,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     for module in routed:
         app.include_router(module.router)
     app.include_router(web_router(settings.api.frame_ancestors))
+    openapi.install(app)
     # The last one added stands outermost.
     app.add_middleware(BodyLimit, settings=settings.api)
     app.add_middleware(RateLimit, rates=app.state.rates)
