@@ -14,7 +14,7 @@ _NOT_STARTED = 3  # as uvicorn's own command ends then
 def main() -> None:
     """Serve the API until told to stop."""
     settings = Settings.load()
-    configure("api", settings.log_level)
+    configure("api", settings.log_level, settings.secrets())
     try:
         listening = configuration(create_app(settings), settings.api)
     except MoatError as error:

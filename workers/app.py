@@ -68,7 +68,7 @@ def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> C
 
 def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     """Run a worker with its beat until it is told to stop; returns its exit code."""
-    configure("worker", settings.log_level)
+    configure("worker", settings.log_level, settings.secrets())
     app = create_app(settings, embedders)
     ready_file = settings.home_folder / "run" / "worker.ready"
     database = Database.from_settings(settings)
