@@ -7,7 +7,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, sleep, to_thread
 from limits import RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
@@ -47,6 +47,7 @@ class Rates:
             if most
         }
         self._window_s = settings.window_s
+        self.refusal_s = settings.refusal_s
         self._alone = MovingWindowRateLimiter(MemoryStorage())
         shared = _storage(broker_url) if self._limits else None
         self._shared = None if shared is None else MovingWindowRateLimiter(shared)
@@ -120,6 +121,7 @@ class RateLimit:
         try:
             await to_thread.run_sync(self._take, scope, limiter=self._threads)
         except RateLimited as error:
+            await sleep(self._rates.refusal_s)
             await respond(of_error(error), {"Retry-After": str(error.retry_after_s)})(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -52,7 +52,7 @@ def test_nothing_that_moat_says_or_stores_holds_a_secret(
         for path in api.client().get("/openapi.json").json()["paths"]:
             if "{" not in path and not path.startswith("/v1/answers"):
                 said += api.admin.get(path).text
-        for body in ({"question": "x" * 30_000}, {"question": 1}, {"queston": CANARIES[0][:0]}):
+        for body in ({"question": "x" * 30_000}, {"question": 1}, {"queston": "x"}):
             said += api.admin.post("/v1/answers", json=body).text
         streamed = api.admin.post("/v1/answers", json={"question": "When is lunch served?", "stream": True})
         said += streamed.text
