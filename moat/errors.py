@@ -95,6 +95,13 @@ class TooLarge(MoatError):
     title = "Too large"
 
 
+class HeaderTooLarge(MoatError):
+    """The request's header has more bytes than the setting allows."""
+
+    status = 431
+    title = "The header is too large"
+
+
 class UnsupportedMedia(MoatError):
     """Moat has no reader for this kind of file."""
 

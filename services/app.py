@@ -22,7 +22,7 @@ from moat.vectors import Vectors
 from services import health, openapi, problems
 from services.admin import corpora, costs, keys, reindex, report, sources, widgets
 from services.headers import SecurityHeaders
-from services.limits import BodyLimit, WidgetCors
+from services.limits import RequestLimit, WidgetCors
 from services.network import Peers
 from services.parts import Parts
 from services.query import routes as query
@@ -76,7 +76,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.include_router(web_router(settings.api.frame_ancestors))
     openapi.install(app)
     # The last one added stands outermost.
-    app.add_middleware(BodyLimit, settings=settings.api)
+    app.add_middleware(RequestLimit, settings=settings.api)
     app.add_middleware(RateLimit, rates=app.state.rates)
     app.add_middleware(WidgetCors, database=used.database)
     app.add_middleware(Peers, trusted_proxies=settings.api.trusted_proxies)

@@ -1,4 +1,4 @@
-"""Bounds that hold before any route runs: the size and pace of a body, and which pages may call."""
+"""Bounds that hold before any route runs: the size and pace of a request, and which pages may call."""
 
 import logging
 from time import monotonic
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moat.api_settings import ApiSettings
 from moat.database import Database
-from moat.errors import Forbidden, MoatError, TooLarge, TooSlow
+from moat.errors import Forbidden, HeaderTooLarge, MoatError, TooLarge, TooSlow
 from moat.tables import Widget
 from services.problems import of_error, respond
 
@@ -22,8 +22,8 @@ _CLOSE = {"Connection": "close"}
 _WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
 
 
-class BodyLimit:
-    """Refuses a body over the limit, by its declared length or while it is read, or one that comes too slowly.
+class RequestLimit:
+    """Refuses a header or a body over its limit, by its declared length or while it is read, or one that comes slowly.
 
     Uploads have limits of their own for their size.
     """
@@ -31,12 +31,17 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
         self._limit = settings.max_body_bytes
+        self._header_limit = settings.max_header_bytes
         self._timeout_s = settings.body_timeout_s
         self._pace = settings.min_body_bytes_per_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        # The server bounds a header that comes in pieces, and lets one through that comes at once.
+        if _header_bytes(scope) > self._header_limit:
+            await respond(of_error(self._header_too_large()), _CLOSE)(scope, receive, send)
             return
         is_upload = scope["method"] == "POST" and scope["path"].endswith("/documents")
         limit = None if is_upload else self._limit
@@ -67,6 +72,11 @@ class BodyLimit:
 
         return bounded
 
+    def _header_too_large(self) -> HeaderTooLarge:
+        return HeaderTooLarge(
+            f"Address and headers are over {self._header_limit:,} bytes.", "Send what is long in the body."
+        )
+
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is over {self._limit:,} bytes.", "Send less, or upload it as a document.")
 
@@ -75,6 +85,11 @@ class BodyLimit:
             f"Of the body, {read:,} bytes came in {self._timeout_s + read / self._pace:.0f} s.",
             f"Send it again, with more than {self._pace:,} bytes a second.",
         )
+
+
+def _header_bytes(scope: Scope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope.get("raw_path") or b"") + len(scope["query_string"])
 
 
 class WidgetCors:

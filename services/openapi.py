@@ -17,6 +17,7 @@ _SHARED = {
     415: "No reader for this kind of file.",
     422: "The request is not valid.",
     429: "Too many calls, or too much waiting work; Retry-After says when to come again.",
+    431: "Address and headers are too large.",
     502: "The model's provider failed.",
     503: "A part of Moat does not answer.",
     504: "The model's provider did not answer in time.",
@@ -77,7 +78,7 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _statuses(method: str, path: str, operation: dict[str, Any], needs_key: bool) -> set[int]:
-    found = {403, 429, 503, *_OWN.get((method, path), ())}
+    found = {403, 429, 431, 503, *_OWN.get((method, path), ())}
     if needs_key:
         found.add(401)
     if operation.get("parameters"):

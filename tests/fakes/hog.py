@@ -9,9 +9,9 @@ from collections import Counter
 import httpx
 
 
-async def hog(url: str, key: str, callers: int, seconds: float) -> Counter[int]:
+async def hog(url: str, key: str, callers: int, seconds: float) -> Counter[str]:
     """Search with so many callers at once, each again as soon as it was answered; gives the statuses' counts."""
-    counts: Counter[int] = Counter()
+    counts: Counter[str] = Counter()
     until = time.monotonic() + seconds
     limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
     async with httpx.AsyncClient(
@@ -20,8 +20,12 @@ async def hog(url: str, key: str, callers: int, seconds: float) -> Counter[int]:
 
         async def call() -> None:
             while time.monotonic() < until:
-                response = await client.post("/v1/search", json={"question": "When is lunch served?"})
-                counts[response.status_code] += 1
+                try:
+                    response = await client.post("/v1/search", json={"question": "When is lunch served?"})
+                except httpx.HTTPError as error:
+                    counts[type(error).__name__] += 1
+                else:
+                    counts[str(response.status_code)] += 1
 
         await asyncio.gather(*(call() for _ in range(callers)))
     return counts

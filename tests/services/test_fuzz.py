@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.fakes.api import Api
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
-FEW, MANY = 10, 400
+FEW, MANY = 10, 100
 
 
 @dataclass
