@@ -172,12 +172,17 @@ def test_health_is_ready_when_everything_answers(api: Api) -> None:
 def test_blobs_that_cannot_be_reached_are_named_by_health_with_what_to_mend(tmp_path: Path) -> None:
     api = Api(tmp_path)
     shutil.rmtree(api.settings.blobs_folder)
-    ready = api.client().get("/health/ready")
+    ready = api.admin.get("/health/ready")
     assert ready.status_code == 503
     assert ready.json()["ready"] is False
     blobs = ready.json()["parts"]["blobs"]
     assert str(api.settings.blobs_folder) in blobs["detail"]
     assert "MOAT_BLOBS" in blobs["hint"]
+    for other in (api.client(), api.client("moat_wrong"), api.person("reader")):
+        told = other.get("/health/ready")
+        assert told.status_code == 503
+        assert told.json()["parts"]["blobs"] == {"ok": False, "detail": "", "hint": ""}
+        assert str(api.settings.blobs_folder) not in told.text
     api.close()
 
 
