@@ -187,7 +187,7 @@ def test_a_hundred_calls_at_once_over_http_get_exactly_the_limit(tmp_path: Path,
 @pytest.mark.timeout(600)
 def test_a_key_that_calls_without_end_slows_no_other(tmp_path: Path) -> None:
     """The only test here whose result is a time: p95 of another key's searches, quiet and beside 100 callers."""
-    rates = {"MOAT_RATES__PER_KEY": "100", "MOAT_RATES__PER_USER": "100", "MOAT_RATES__PER_ADDRESS": "0"}
+    rates = {"MOAT_RATES__PER_KEY": "20", "MOAT_RATES__PER_USER": "20", "MOAT_RATES__PER_ADDRESS": "0"}
     with running_platform(tmp_path / "home", environment=rates) as running:
         admin = httpx.Client(
             base_url=running.url, headers={"Authorization": f"Bearer {running.admin_key}"}, timeout=60, trust_env=False
@@ -195,7 +195,7 @@ def test_a_key_that_calls_without_end_slows_no_other(tmp_path: Path) -> None:
         name, content = small_file(1)
         id_ = admin.post("/v1/corpora/default/documents", files=[("files", (name, content))]).json()["items"][0]["id"]
         while admin.get(f"/v1/documents/{id_}").json()["state"] != "ready":
-            time.sleep(0.5)
+            time.sleep(1)
         keys = [admin.post("/v1/keys", json={"name": user, "user": user}).json()["key"] for user in ("calm", "hog")]
         calm = httpx.Client(
             base_url=running.url, headers={"Authorization": f"Bearer {keys[0]}"}, timeout=60, trust_env=False
@@ -207,22 +207,22 @@ def test_a_key_that_calls_without_end_slows_no_other(tmp_path: Path) -> None:
                 began = time.monotonic()
                 assert calm.post("/v1/search", json={"question": "When is lunch served?"}).status_code == 200
                 times.append(time.monotonic() - began)
-                time.sleep(0.12)
+                time.sleep(0.6)  # within the limit of its own
             return quantiles(times, n=20)[-1]
 
-        p95(20)
-        quiet = p95(150)
+        p95(10)
+        quiet = p95(90)
         hog = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.hog", running.url, keys[1], "100", "40"],
+            [sys.executable, "-m", "tests.fakes.hog", running.url, keys[1], "100", "90"],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
         )
         time.sleep(5)  # its connections are made, and its first calls, which are within the limit, answered
-        beside = p95(150)
+        beside = p95(90)
         counts = json.loads(hog.communicate(timeout=120)[0])
     print(f"p95 {quiet * 1000:.1f} ms quiet, {beside * 1000:.1f} ms beside {counts}")
     assert set(counts) == {"200", "429"}
-    assert counts["200"] <= 100 * 6  # 40 s and the answers still under way touch at most six windows
-    assert counts["429"] > 1_000
+    assert counts["200"] <= 20 * 11  # 90 s and the answers still under way touch at most eleven windows
+    assert counts["429"] > 500
     assert beside <= 1.5 * quiet
