@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from benchmarks.bare_embedder import embed_bare
+from benchmarks.before_embedding import read_by_moat
 from benchmarks.processes import TOGETHER, Memory, Stage, machine, watched
 from benchmarks.server import RunningMoat, chunks, connect, running_moat, upload
 from benchmarks.starter_process import StarterProcess, starter_process
@@ -32,7 +33,8 @@ FASTER = f"{EMBEDDER}{INT8}"
 class Indexed:
     """What indexing took. `stages` hold seconds; `embedding` is what the embedder alone needs for these chunks.
 
-    `sentence_transformers` is what that library needs for them, where another engine embedded.
+    `sentence_transformers` is what that library needs for them, where another engine embedded; `before_embedding`
+    what reading and cutting the files takes by itself.
     """
 
     documents: int
@@ -47,6 +49,7 @@ class Indexed:
     peak_mb: Mapping[str, Memory]
     pages: int = 0
     sentence_transformers: Stage | None = None
+    before_embedding: Stage | None = None
 
 
 def index_with_moat(moat: RunningMoat, http: httpx.Client, workload: Workload, embedder: str = EMBEDDER) -> Indexed:
@@ -71,6 +74,7 @@ def index_with_moat(moat: RunningMoat, http: httpx.Client, workload: Workload, e
         peak_mb=peaks.by_name,
         pages=uploaded.pages,
         sentence_transformers=by_sentence_transformers,
+        before_embedding=read_by_moat([workload.root / name for name in workload.names])[1],
     )
 
 
@@ -93,6 +97,9 @@ def index_with_starter(starter: StarterProcess, workload: Workload) -> Indexed:
             "embed": stages["embed"].wall_s + stages["upsert"].wall_s,
         },
         embedding=stages["embed"],
+        before_embedding=Stage(
+            stages["parse"].wall_s + stages["chunk"].wall_s, stages["parse"].cpu_s + stages["chunk"].cpu_s
+        ),
         peak_mb=peaks.by_name,
     )
 
@@ -137,6 +144,8 @@ def _speed_table(ours: Indexed, theirs: Indexed) -> str:
         "word pieces a second": lambda it: it.word_pieces / it.wall_s,
         "CPU seconds": lambda it: it.cpu_s,
         "CPU seconds a thousand chunks": lambda it: it.cpu_s / it.chunks * 1000,
+        "seconds to parse and chunk alone": lambda it: it.before_embedding and it.before_embedding.wall_s,
+        "CPU seconds to parse and chunk alone": lambda it: it.before_embedding and it.before_embedding.cpu_s,
         "seconds beyond embedding": lambda it: it.wall_s - it.embedding.wall_s,
         "CPU seconds beyond embedding": lambda it: it.cpu_s - it.embedding.cpu_s,
         "peak memory, MB": _peak_mb,

@@ -6,10 +6,10 @@ python -m benchmarks.pdf_pages [--docs DIR] [--files N] [--seed S] [--out FILE]
 import argparse
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.before_embedding import read_by_moat
 from benchmarks.ingest import say, write
 from benchmarks.processes import Stage, apart, machine, timed
 from benchmarks.sets import set_folder
@@ -31,11 +31,13 @@ def main() -> None:
     if not files:
         parser.error(f"no PDF in {options.docs or DEFAULT_SET}: name a folder that holds some")
     chosen = random.Random(options.seed).sample(files, min(options.files, len(files)))
-    measured = {}
-    for name, read in (("Moat", _by_moat), ("starter", _by_starter)):
-        say(f"{name}: reading {len(chosen)} files")
-        with apart() as process:
-            measured[name] = process.submit(read, chosen).result()
+    measured: dict[str, tuple[int, Stage]] = {}
+    say(f"Moat: reading {len(chosen)} files")
+    # The starter reads no picture; what OCR takes depends on the pictures alone.
+    measured["Moat"] = read_by_moat(chosen, ocr=False)
+    say(f"starter: reading {len(chosen)} files")
+    with apart() as process:
+        measured["starter"] = process.submit(_by_starter, chosen).result()
     write(options.out, {"machine": machine(), **{name: [pages, asdict(it)] for name, (pages, it) in measured.items()}})
     print(to_markdown(*measured["Moat"], *measured["starter"]))
 
@@ -60,29 +62,6 @@ def to_markdown(our_pages: int, ours: Stage, their_pages: int, theirs: Stage) ->
         ],
     ]
     return table(["PDFs before embedding", "Moat", "starter", "Moat / starter"], rows)
-
-
-def _by_moat(files: Sequence[Path]) -> tuple[int, Stage]:
-    from ingest.pipeline import prepare
-    from ingest.sandbox import Sandbox
-    from moat.embedder import Embedders
-    from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings, WorkerSettings
-
-    embedder = Embedders(EmbedderSettings()).get(EmbedderSettings().default)
-    # The starter reads no picture; what OCR takes depends on the pictures alone.
-    sandbox = Sandbox(SandboxSettings(ocr_max_pages=0))
-
-    def read(file: Path) -> int:
-        parsed = sandbox.parse(file, "application/pdf", file.name)
-        prepare(parsed, file.name, PipelineSettings(), embedder)
-        return parsed.pages or 0
-
-    stages: dict[str, Stage] = {}
-    with timed(stages, "read"):
-        with ThreadPoolExecutor(WorkerSettings().concurrency) as threads:  # as many at once as a worker has in hand
-            pages = sum(threads.map(read, files))
-        sandbox.close()  # its children's CPU seconds count when they have ended
-    return pages, stages["read"]
 
 
 def _by_starter(files: Sequence[Path]) -> tuple[int, Stage]:

@@ -1,4 +1,4 @@
-"""The child in which parsers run: it confines itself, then answers one document after another on a pipe."""
+"""What a forked child does: it confines itself, then answers one document after another on a pipe."""
 
 import ctypes
 import json
@@ -37,11 +37,9 @@ _CHANGING = frozenset(
 )
 
 
-def main(parse: Parse) -> None:
-    """Serve until the parent closes the pipe. The limits come as JSON in the first argument."""
-    limits = json.loads(sys.argv[1])
+def serve(parse: Parse, limits: dict[str, Any]) -> None:
+    """Answer documents until the sandbox closes the pipe."""
     requests, replies = private_pipes()
-    follow_parent(limits["parent"])
     cut_network()
     _limit(limits)
     guard = Guard(Path.cwd())
@@ -189,9 +187,3 @@ def _unpacked(request: dict[str, Any]) -> bytes:
 
 def _failure(kind: str, trace: str, detail: str = "", hint: str = "") -> bytes:
     return b"-" + json.dumps({"kind": kind, "detail": detail, "hint": hint, "trace": trace[-8000:]}).encode()
-
-
-if __name__ == "__main__":
-    from ingest.parse import parse
-
-    main(parse)

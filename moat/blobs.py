@@ -42,8 +42,11 @@ class Blobs(Protocol):
         """Open a new blob to write piece by piece; it exists only once sealed."""
         ...
 
-    def put(self, name: str, data: bytes) -> None:
-        """Store `data`, compressed, under `name`."""
+    def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Store `data`, compressed, under `name`.
+
+        What is not `durable` can be made again: after a power cut it may be missing or not be readable.
+        """
         ...
 
     def get(self, name: str) -> bytes:
@@ -170,12 +173,12 @@ class FolderBlobs:
     def stage(self) -> Staged:
         return Staged(self._staging, self._keep)
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
         temporary = self._staging / uuid4().hex
         try:
             with disk_errors():
                 temporary.write_bytes(pack(data))
-            self._keep(temporary, name)
+            self._keep(temporary, name, durable)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -214,14 +217,16 @@ class FolderBlobs:
     def _path(self, name: str) -> Path:
         return self._folder / placed(name)
 
-    def _keep(self, file: Path, name: str) -> None:
-        """Sync a file and its folder, and give it its name."""
+    def _keep(self, file: Path, name: str, durable: bool = True) -> None:
+        """Give a file its name, and sync it and its folder where it has to last."""
         target = self._path(name)
         with disk_errors():
-            _sync(file)
+            if durable:
+                _sync(file)
             _make_folder(target.parent)
             file.replace(target)
-            _sync(target.parent)
+            if durable:
+                _sync(target.parent)
 
 
 def placed(name: str) -> str:

@@ -24,6 +24,7 @@ ADVANCE_REINDEX = "moat.advance_reindex"
 SWEEP = "moat.sweep"
 
 INGEST, BULK, REINDEX, UPKEEP = QUEUES = ("ingest", "bulk", "reindex", "upkeep")
+DOCUMENT_QUEUES = frozenset({INGEST, BULK, REINDEX})
 _BATCH = 200
 _TAKEN_FOR = timedelta(seconds=30)
 

@@ -75,7 +75,7 @@ class ObjectBlobs:
     def stage(self) -> Staged:
         return Staged(self._staging, self._keep)
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
         with self._translated():
             self._files.pipe_file(self._path(name), pack(data))
 

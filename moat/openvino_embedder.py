@@ -46,10 +46,10 @@ class OpenVinoEmbedder(ForwardPasses):
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         with _starting:
             compiled = openvino.Core().compile_model(str(form / MODEL), "CPU", options)
-            for _ in range(passes):
+            for _ in range(2 * passes):
                 self._requests.put(compiled.create_infer_request())
             self._forward("The first pass is made by one thread alone.")
-        self._passes = ThreadPoolExecutor(passes, thread_name_prefix="embed")
+        self._passes = ThreadPoolExecutor(2 * passes, thread_name_prefix="embed")
 
     def _forward(self, text: str) -> Vector:
         encoding = self._tokenizer.encode(text)

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import socket
+from collections.abc import Callable
 from functools import cache
 from threading import Event, Lock, Thread
 from typing import Any
@@ -16,6 +17,7 @@ from moat import jobs
 from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
 from moat.embedder import Embedders
+from moat.errors import MoatError
 from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.telemetry import configure
@@ -47,8 +49,8 @@ def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | Non
     )
 
 
-def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> Celery:
-    """Make the Celery application with its tasks."""
+def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> tuple[Celery, Callable[[], Parts]]:
+    """Make the Celery application with its tasks, and what gives them their parts."""
     app = jobs.celery_app(settings)
     lock = Lock()
 
@@ -63,13 +65,23 @@ def create_app(settings: Settings, embedders: EmbedderSource | None = None) -> C
             return build()
 
     register(app, parts)
-    return app
+    return app, parts
+
+
+def warm_up(parts: Callable[[], Parts]) -> None:
+    """Load what every document needs, so that the first one does not wait for it."""
+    made = parts()
+    made.sandbox.warm_up()
+    try:
+        made.embedders.get(made.settings.embedder.default)
+    except MoatError as error:  # each document that needs it says so again
+        log.warning("the default embedder could not be loaded: %s", error.detail)
 
 
 def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     """Run a worker with its beat until it is told to stop; returns its exit code."""
     configure("worker", settings.log_level, settings.secrets())
-    app = create_app(settings, embedders)
+    app, parts = create_app(settings, embedders)
     ready_file = settings.home_folder / "run" / "worker.ready"
     database = Database.from_settings(settings)
     if settings.worker.name:
@@ -79,17 +91,19 @@ def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
 
     stopped = Event()
 
-    def start_clock(**_: Any) -> None:
+    def begin(**_: Any) -> None:
         if settings.worker.beat:
             Thread(target=beat, args=(app, settings.worker.sweep_s, stopped), name="beat", daemon=True).start()
         ready_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         ready_file.write_text("ready")
+        if jobs.DOCUMENT_QUEUES & set(settings.worker.queues):
+            Thread(target=warm_up, args=(parts,), name="warm-up", daemon=True).start()
 
     def not_ready(**_: Any) -> None:
         stopped.set()
         ready_file.unlink(missing_ok=True)
 
-    worker_ready.connect(start_clock, weak=False)
+    worker_ready.connect(begin, weak=False)
     worker_shutting_down.connect(not_ready, weak=False)
     ready_file.unlink(missing_ok=True)
     worker = app.Worker(

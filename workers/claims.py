@@ -186,11 +186,17 @@ def enter(session: Session, row: Indexing, state: DocumentState) -> None:
 
 
 def finish(session: Session, row: Indexing, state: DocumentState, error: str = "", hint: str = "") -> None:
-    """Move an indexing to a terminal state."""
+    """Move an indexing to a terminal state, and its document with it."""
+    over(row, state, error, hint)
+    enter(session, row, state)
+
+
+def over(row: Indexing, state: DocumentState, error: str = "", hint: str = "") -> None:
+    """Write to an indexing how it ended."""
+    row.state = state
     row.error = error or None
     row.hint = hint or None
     row.claimed_by = None
     row.lease_until = None
     row.attempts = row.transients = 0
     row.finished_at = utc_now()
-    enter(session, row, state)

@@ -1,60 +1,35 @@
 """One document's version into one generation: parse, chunk, embed, write, conclude."""
 
+import logging
 import time
-from dataclasses import dataclass
+import zlib
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
 
 from ingest import pipeline
 from ingest.embed import embed
-from ingest.likeness import likeness
 from ingest.pack import key
-from moat.blobs import original_name, parsed_name
-from moat.documents import mark_untidy, pass_on_access
+from moat.blobs import original_name
 from moat.embedder import Embedder
-from moat.errors import LostClaim, NotFound
-from moat.records import CanonicalText, Chunk, DocumentState, ParsedDocument
+from moat.errors import NotFound
+from moat.records import ParsedDocument
 from moat.settings import PipelineSettings
-from moat.tables import (
-    ChunkRow,
-    Corpus,
-    Document,
-    DocumentAccess,
-    Generation,
-    Indexing,
-    Version,
-    utc_now,
-)
-from moat.vectors import point_id
-from workers.claims import Claim, enter, fenced, finish
-from workers.endings import concluded, wake_reindex
+from moat.tables import DocumentAccess, Generation, Version
+from workers.claims import Claim, fenced
+from workers.conclude import Understood, Work, conclude, note_understood
+from workers.endings import concluded
 from workers.kept_vectors import KeptVectors
-from workers.likeness import note_likeness
 from workers.members import accept_members
-from workers.originals import drop_unmasked
 from workers.parts import Parts
-from workers.texts import keep_text
+
+log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 1.0
 # A worker that dies in a long document loses no more new vectors than these.
 SAVED_EVERY = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What the catalog says about a claimed indexing."""
-
-    sha256: str
-    filename: str
-    media_type: str
-    access: tuple[str, ...]
-    collection: str
-    pipeline: PipelineSettings
-    fingerprint: str
-    dimension: int | None  # of the generation's collection, once there is one
-    elements: str | None  # masked elements that stand in for an original that is gone
+# Chunks that are embedded in about a second.
+SHORT = 16
 
 
 def ingest_once(indexing_id: UUID, parts: Parts) -> None:
@@ -72,38 +47,49 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     parsed, unsaved = _parsed(work, parts)
     parsed_at = time.monotonic()
     embedder = parts.embedders.get(work.pipeline.embedder)
-    prepared = pipeline.prepare(parsed, work.filename, work.pipeline, embedder)
+    found = Understood(parsed, unsaved, pipeline.prepare(parsed, work.filename, work.pipeline, embedder))
     _ensure_collection(claim, work, embedder, parts)
-    _note_parsed(claim, work, parsed, unsaved, prepared.canonical, parts)
-    accept_members(claim, parsed.members, parts)
+    # A short document is embedded at once: what was understood of it is kept in the commit that concludes it, unless
+    # that one may remove the original.
+    noted = len(found.prepared.chunks) > SHORT or bool(parsed.members) or work.masks
+    if noted:
+        note_understood(claim, work, found, parts)
+        accept_members(claim, parsed.members, parts)
     chunked_at = time.monotonic()
-    kept, embedded = _write_vectors(claim, work, prepared.chunks, prepared.canonical.title, embedder, parts)
+    kept, embedded = _write_vectors(claim, work, found.prepared, embedder, parts)
     timings = {
         "parse_s": round(parsed_at - started, 3),
         "chunk_s": round(chunked_at - parsed_at, 3),
         "embed_s": round(time.monotonic() - chunked_at, 3),
     }
-    _conclude(claim, work, prepared, kept, embedded, timings, parts)
+    conclude(claim, work, found, noted=noted, kept=kept, embedded=embedded, timings=timings, parts=parts)
 
 
 def _load(claim: Claim, parts: Parts) -> Work:
     with parts.database.reading() as session:
-        version = session.get_one(Version, (claim.document_id, claim.version))
-        generation = session.get_one(Generation, claim.generation_id)
+        row = session.execute(
+            select(
+                *(Version.sha256, Version.filename, Version.media_type, Version.elements),
+                *(Generation.collection, Generation.pipeline, Generation.fingerprint, Generation.dimension),
+            )
+            .select_from(Version)
+            .join(Generation, Generation.id == claim.generation_id)
+            .where(Version.document_id == claim.document_id, Version.number == claim.version)
+        ).one()
         access = session.scalars(
             select(DocumentAccess.principal).where(DocumentAccess.document_id == claim.document_id)
         ).all()
-        return Work(
-            version.sha256,
-            version.filename,
-            version.media_type,
-            tuple(sorted(access)),
-            generation.collection,
-            PipelineSettings.model_validate(generation.pipeline),
-            generation.fingerprint,
-            generation.dimension,
-            version.elements,
-        )
+    return Work(
+        sha256=row.sha256,
+        filename=row.filename,
+        media_type=row.media_type,
+        access=tuple(sorted(access)),
+        collection=row.collection,
+        pipeline=PipelineSettings.model_validate(row.pipeline),
+        fingerprint=row.fingerprint,
+        dimension=row.dimension,
+        elements=row.elements,
+    )
 
 
 def _parsed(work: Work, parts: Parts) -> tuple[ParsedDocument, bytes | None]:
@@ -111,13 +97,26 @@ def _parsed(work: Work, parts: Parts) -> tuple[ParsedDocument, bytes | None]:
 
     The second is what has to be stored of it.
     """
+    known = _known(work, parts)
+    if known is not None:
+        return known, None
+    parsed = pipeline.redact(_read(work, parts), work.pipeline.redaction)
+    # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
+    keeps = work.elements is None or work.masks
+    return parsed, pipeline.dump_parsed(parsed) if keeps else None
+
+
+def _known(work: Work, parts: Parts) -> ParsedDocument | None:
+    name = work.elements_name
     try:
-        return pipeline.load_parsed(parts.blobs.get(_elements_name(work))), None
+        return pipeline.load_parsed(parts.blobs.get(name))
     except NotFound:
-        parsed = pipeline.redact(_read(work, parts), work.pipeline.redaction)
-        # What was masked once must not pass for what others, who mask nothing, would find in these bytes.
-        keeps = work.elements is None or work.pipeline.redaction.mode == "mask"
-        return parsed, pipeline.dump_parsed(parsed) if keeps else None
+        return None
+    except (ValueError, EOFError, OSError, zlib.error) as error:
+        if work.elements == name:
+            raise  # there may be no original to parse again
+        log.warning("the elements in %s cannot be read; the document is parsed again: %s", name, error)
+        return None
 
 
 def _read(work: Work, parts: Parts) -> ParsedDocument:
@@ -129,10 +128,6 @@ def _read(work: Work, parts: Parts) -> ParsedDocument:
         if work.elements is None:
             raise
         return pipeline.load_parsed(parts.blobs.get(work.elements))
-
-
-def _elements_name(work: Work) -> str:
-    return parsed_name(work.sha256, work.media_type, pipeline.stored_as(work.pipeline))
 
 
 def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
@@ -147,32 +142,11 @@ def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Part
         )
 
 
-def _note_parsed(
-    claim: Claim, work: Work, parsed: ParsedDocument, unsaved: bytes | None, canonical: CanonicalText, parts: Parts
-) -> None:
-    masked = work.pipeline.redaction.mode == "mask"
-    with parts.database.transaction() as session:
-        # Under the claim: a document that was deleted meanwhile must not leave its words on the disk.
-        row = fenced(session, claim)
-        if unsaved is not None:
-            parts.blobs.put(_elements_name(work), unsaved)
-        keep_text(session, row, canonical, parts)
-        session.execute(
-            update(Version)
-            .where(Version.document_id == claim.document_id, Version.number == claim.version)
-            .values(
-                title=canonical.title,
-                pages=parsed.pages,
-                elements=_elements_name(work) if masked else work.elements,
-            )
-        )
-        enter(session, row, DocumentState.EMBEDDING)
-
-
 def _write_vectors(
-    claim: Claim, work: Work, chunks: tuple[Chunk, ...], title: str, embedder: Embedder, parts: Parts
+    claim: Claim, work: Work, prepared: pipeline.Prepared, embedder: Embedder, parts: Parts
 ) -> tuple[KeptVectors, int]:
     """Write the points; give the vectors to keep, and how many of them had to be made."""
+    chunks, title = prepared.chunks, prepared.canonical.title
     kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
     kept.look_around((key(embedder, c.text) for c in chunks), work.sha256, claim.document_id, parts.database)
     known = len(kept.vectors)
@@ -188,84 +162,3 @@ def _write_vectors(
                 if kept.unsaved >= SAVED_EVERY:
                     kept.save()
     return kept, len(kept.vectors) - known
-
-
-def _conclude(
-    claim: Claim,
-    work: Work,
-    prepared: pipeline.Prepared,
-    kept: KeptVectors,
-    embedded: int,
-    timings: dict[str, float],
-    parts: Parts,
-) -> None:
-    """Make the version serve in its generation, in one commit."""
-    chunks, alike = prepared.chunks, likeness(prepared.canonical.text)
-    with parts.database.transaction() as session:
-        row = fenced(session, claim)
-        kept.save()  # under the claim, as all that is made of a document: see `_parsed`
-        document = session.scalar(select(Document).where(Document.id == claim.document_id).with_for_update())
-        if document is None or document.state == DocumentState.DELETING:
-            raise LostClaim(f"Document {claim.document_id} was deleted meanwhile.")
-        session.execute(
-            delete(ChunkRow).where(
-                ChunkRow.document_id == claim.document_id,
-                ChunkRow.generation_id == claim.generation_id,
-                ChunkRow.version <= claim.version,
-            )
-        )
-        newer = session.scalar(
-            select(ChunkRow.version).where(
-                ChunkRow.document_id == claim.document_id, ChunkRow.generation_id == claim.generation_id
-            )
-        )
-        if newer is None:
-            session.add_all(_chunk_row(claim, chunk) for chunk in chunks)
-        row.chunks, row.progress, row.timings = len(chunks), 1.0, timings
-        row.failures, row.report = 0, prepared.report | {"embedded": embedded}
-        note_likeness(session, document, claim.version, alike)
-        _serve(session, row, document)
-        finish(session, row, DocumentState.READY)
-        # A newer version that was quicker has tidied already: what this one wrote since would stay for ever.
-        overtaken = newer is not None
-        if overtaken or claim.version > 1 or claim.fence > 1 or work.access != _access(session, claim.document_id):
-            mark_untidy(session, claim.document_id)
-        wake_reindex(session, claim.generation_id)
-        if work.pipeline.redaction.mode == "mask":
-            drop_unmasked(session, session.get_one(Version, (claim.document_id, claim.version)), parts)
-
-
-def _chunk_row(claim: Claim, chunk: Chunk) -> ChunkRow:
-    return ChunkRow(
-        id=point_id(claim.generation_id, claim.document_id, claim.version, chunk.ordinal),
-        generation_id=claim.generation_id,
-        document_id=claim.document_id,
-        version=claim.version,
-        ordinal=chunk.ordinal,
-        span_start=chunk.start,
-        span_end=chunk.end,
-        page=chunk.page,
-        heading_path=list(chunk.heading_path),
-        tokens=chunk.tokens,
-    )
-
-
-def _serve(session: Session, row: Indexing, document: Document) -> None:
-    """Let readers see this version, unless it is another generation's or a newer one serves already."""
-    corpus = session.get_one(Corpus, document.corpus_id)
-    if corpus.serving_generation != row.generation_id or (document.serving_version or 0) > row.version:
-        return
-    document.serving_version = row.version
-    document.updated_at = utc_now()
-    version = session.get_one(Version, (document.id, row.version))
-    if version.access is not None and row.version == document.version:
-        session.execute(delete(DocumentAccess).where(DocumentAccess.document_id == document.id))
-        session.add_all(DocumentAccess(document_id=document.id, principal=p) for p in version.access)
-        pass_on_access(session, document.id)
-
-
-def _access(session: Session, document_id: UUID) -> tuple[str, ...]:
-    session.flush()
-    return tuple(
-        sorted(session.scalars(select(DocumentAccess.principal).where(DocumentAccess.document_id == document_id)))
-    )

@@ -52,7 +52,7 @@ class KeptVectors:
     def save(self) -> None:
         """Write the pack, if there is anything new in it; call it under the claim."""
         if self.unsaved:
-            self._blobs.put(self.name, dump_pack(self.vectors))
+            self._blobs.put(self.name, dump_pack(self.vectors), durable=False)
             self._saved = len(self.vectors)
 
 

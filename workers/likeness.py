@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from ingest.likeness import NEAR, Likeness, Signature, resemblance
@@ -15,10 +15,10 @@ _LOOKED_AT_AT_MOST = 200
 _COMPARED_AT_MOST = 50
 
 
-def note_likeness(session: Session, document: Document, version: int, found: Likeness) -> None:
+def note_likeness(session: Session, document: Document, version: Version, found: Likeness) -> None:
     """Keep a version's likeness, unless a newer one's is kept already."""
     known = session.get(LikenessRow, document.id)
-    if known is not None and (known.version > version or known.signature == found.signature.tobytes()):
+    if known is not None and (known.version > version.number or known.signature == found.signature.tobytes()):
         return  # such as a reindex of what it knows
     bands = found.bands()
     nearest = _nearest(session, document, version, found.signature, bands)
@@ -27,15 +27,16 @@ def note_likeness(session: Session, document: Document, version: int, found: Lik
         session.add(known)
     else:
         session.execute(delete(LikenessBand).where(LikenessBand.document_id == document.id))
-    known.version, known.language, known.signature = version, found.language, found.signature.tobytes()
+    known.version, known.language, known.signature = version.number, found.language, found.signature.tobytes()
     known.near_duplicate_of, known.resemblance = nearest or (None, None)
-    session.add_all(
-        LikenessBand(corpus_id=document.corpus_id, band=band, document_id=document.id) for band in set(bands)
+    session.execute(
+        insert(LikenessBand),
+        [{"corpus_id": document.corpus_id, "band": band, "document_id": document.id} for band in set(bands)],
     )
 
 
 def _nearest(
-    session: Session, document: Document, version: int, signature: Signature, bands: list[int]
+    session: Session, document: Document, version: Version, signature: Signature, bands: list[int]
 ) -> tuple[UUID, float] | None:
     """Find the most alike older document that repeats none itself, exact copies left out: they are known as such."""
     # Those with the most bands in common first, by the index alone: pages of one template share one or two.
@@ -49,13 +50,12 @@ def _nearest(
     ).all()
     if not most_alike:
         return None
-    content = select(Version.sha256).where(Version.document_id == document.id, Version.number == version)
     rows = session.execute(
         select(LikenessRow.document_id, LikenessRow.signature)
         .join(Document, Document.id == LikenessRow.document_id)
         .join(Version, (Version.document_id == Document.id) & (Version.number == LikenessRow.version))
         .where(LikenessRow.document_id.in_(most_alike), LikenessRow.near_duplicate_of.is_(None))
-        .where(Version.sha256 != content.scalar_subquery())
+        .where(Version.sha256 != version.sha256)
         .where(Document.created_at <= document.created_at)
         .where(Document.state != DocumentState.DELETING)
         .order_by(Document.created_at)

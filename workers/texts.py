@@ -23,7 +23,6 @@ def keep_text(session: Session, row: Indexing, canonical: CanonicalText, parts: 
     dumped = pipeline.dump_canonical(replace(canonical, title=""))
     digest = hashlib.sha256(dumped).hexdigest()
     before, row.text = row.text, digest
-    session.flush()
     parts.database.lock(session, _lock(digest))
     # Of the same generation only: a reindex writes all its texts, so that it mends one that the disk has lost.
     held = select(Indexing.id).where(
@@ -34,6 +33,7 @@ def keep_text(session: Session, row: Indexing, canonical: CanonicalText, parts: 
     if session.scalar(held.limit(1)) is None:
         parts.blobs.put(shared_text_name(digest), dumped)
     if before is not None:
+        session.flush()
         drop_texts(session, [before], parts)
 
 

@@ -1,19 +1,35 @@
-"""From a file to its elements: one module a family of formats, imported when the first such file comes."""
+"""From a file to its elements: one module a family of formats, imported when such a file comes, or all beforehand."""
 
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from ingest.parse import light_nlp
 from ingest.parse.options import Options
 from moat.errors import ParsingFailed
 from moat.media import FORMATS, SUPPORTED
 from moat.records import ParsedDocument
 
-__all__ = ["SUPPORTED", "Options", "parse"]
+__all__ = ["SUPPORTED", "Options", "parse", "preload"]
 
 _DEFAULTS = Options()
 _WITH_PICTURES = ("pdf", "picture")
 # Families, and types of other families, that are archives.
 _PACKED = ("office", "odf", "application/vnd.oasis.opendocument.text", "application/epub+zip")
+# What families import when a file needs it.
+_LATER = (
+    *("ingest.parse.archive", "ingest.parse.members", "ingest.wire"),
+    *("charset_normalizer", "lxml.etree", "oxmsg", "xlrd"),
+    *("unstructured.partition.docx", "unstructured.partition.pptx", "unstructured.partition.xlsx"),
+)
+
+
+def preload() -> None:
+    """Import every parser, for the processes that will be forked from this one."""
+    light_nlp.install()
+    for module in (*(f"ingest.parse.{family}" for family in sorted(set(SUPPORTED.values()))), *_LATER):
+        with suppress(ImportError):  # a file that needs it says so
+            import_module(module)
 
 
 def parse(path: Path, media_type: str, name: str, options: Options = _DEFAULTS) -> ParsedDocument:

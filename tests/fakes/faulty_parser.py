@@ -1,20 +1,17 @@
-"""A sandbox's child that does what a document's name says, and reads every other document for real."""
+"""A sandbox's parser that does what a document's name says, and reads every other document for real."""
 
 from pathlib import Path
 
-from ingest.parse import parse
+from ingest import parse as parsers
 from ingest.parse.options import Options
-from ingest.sandbox_child import main
 from moat.records import ParsedDocument
 from tests.fakes.hostile_child import ACTS
 
+preload = parsers.preload
 
-def act_or_parse(path: Path, media_type: str, name: str, options: Options) -> ParsedDocument:
+
+def parse(path: Path, media_type: str, name: str, options: Options) -> ParsedDocument:
     act = ACTS.get(name.split("-")[0])
     if act is not None:
         act(path)
-    return parse(path, media_type, name, options)
-
-
-if __name__ == "__main__":
-    main(act_or_parse)
+    return parsers.parse(path, media_type, name, options)

@@ -33,7 +33,7 @@ def work(faults: Faults) -> int:
     FullDisk(lambda: faults.number("full-worker")).install()
     workers.sweep.FORGOTTEN_AFTER = FORGOTTEN_AFTER  # nothing here is slow enough to be waited for longer
     _keep_leases_unless_silent(faults)
-    workers.app.Sandbox = partial(workers.app.Sandbox, child_module="tests.fakes.faulty_parser")  # type: ignore[misc]
+    workers.app.Sandbox = partial(workers.app.Sandbox, parsers="tests.fakes.faulty_parser")  # type: ignore[misc]
     return workers.app.run(Settings.load(), WordsEmbedders())
 
 

@@ -8,7 +8,7 @@ import psutil
 from cli.up import Platform
 
 _EVERY_S = 0.05
-_CHILD = "ingest.sandbox_child"
+_SERVER = "ingest.fork_server"
 
 
 class ParserWatch(threading.Thread):
@@ -40,7 +40,7 @@ class ParserWatch(threading.Thread):
         parsers = set()
         for process in family:  # parents come before their children
             try:
-                if process.ppid() in parsers or _CHILD in process.cmdline():
+                if process.ppid() in parsers or _SERVER in process.cmdline():
                     parsers.add(process.pid)
                     key = (process.pid, process.create_time())
                     self.peaks[key] = max(self.peaks.get(key, 0), status_bytes(process.pid, "VmPeak"))

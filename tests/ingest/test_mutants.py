@@ -40,7 +40,7 @@ class Memory(threading.Thread):
         while not self.over.wait(0.1):
             for child in this.children(recursive=True):
                 try:
-                    if "ingest.sandbox_child" in child.cmdline():
+                    if "ingest.fork_server" in child.cmdline():
                         self.peak = max(self.peak, status_bytes(child.pid, "VmPeak"))
                 except (psutil.Error, OSError):
                     continue  # it ended meanwhile

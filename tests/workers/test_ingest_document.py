@@ -11,7 +11,7 @@ from moat.records import DocumentState
 from moat.tables import Document, DocumentAccess, Generation, Version, utc_now
 from moat.vectors import point_id
 from tests.fakes.workshop import Killed, Workshop, paragraphs, raising, transient
-from workers.ingest_document import ingest_once
+from workers.ingest_document import SHORT, ingest_once
 
 
 def waiting_s(shop: Workshop, document: UUID) -> float:
@@ -231,8 +231,8 @@ def test_a_stale_writer_does_not_remove_the_points_of_the_one_who_won(shop: Work
     assert shop.points() == shop.rows() != set()
 
 
-def test_a_killed_attempt_is_finished_by_the_next_without_parsing_again(shop: Workshop) -> None:
-    document = shop.upload(paragraphs("lantern"))
+def test_a_killed_attempt_at_a_long_document_is_finished_by_the_next_without_parsing_again(shop: Workshop) -> None:
+    document = shop.upload(paragraphs("lantern", 2 * SHORT))
     shop.embedders.before = raising(Killed())
     with suppress(Killed):
         shop.ingest(document)

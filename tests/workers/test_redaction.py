@@ -169,7 +169,7 @@ def test_a_policy_that_comes_later_holds_once_the_old_generation_is_gone(shop: W
 def test_a_crash_after_the_original_went_loses_nothing(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     set_policy(shop, policy(mode="mask"))
     document = shop.upload(letter())
-    import workers.ingest_document as work
+    import workers.conclude as work
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt

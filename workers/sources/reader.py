@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.sandbox import child_environment
+from ingest.sandbox_process import child_environment
 from moat.errors import InvalidRequest
 from moat.source_settings import SourceSettings
 from workers.sources.listing import Item, Listing
