@@ -241,6 +241,8 @@ def test_an_allowed_host_of_the_intranet_is_fetched_but_never_a_link_local_addre
 
 # Who speaks to a network at all, and to whom. All but the first reach only what the operator's settings name.
 CLIENTS = {
+    "ingest/fork_server.py": "no one: a Unix socket to its own parent",
+    "ingest/sandbox_process.py": "no one: the other end of that socket",
     "moat/fetch.py": "addresses that somebody gave",
     "moat/exposure.py": "no one: it asks the resolver about the API's own address",
     "moat/llm/providers.py": "providers",

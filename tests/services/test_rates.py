@@ -201,28 +201,28 @@ def test_a_key_that_calls_without_end_slows_no_other(tmp_path: Path) -> None:
             base_url=running.url, headers={"Authorization": f"Bearer {keys[0]}"}, timeout=60, trust_env=False
         )
 
-        def p95(calls: int) -> float:
-            times = []
+        def times(calls: int) -> list[float]:
+            found = []
             for _ in range(calls):
                 began = time.monotonic()
                 assert calm.post("/v1/search", json={"question": "When is lunch served?"}).status_code == 200
-                times.append(time.monotonic() - began)
+                found.append(time.monotonic() - began)
                 time.sleep(0.6)  # within the limit of its own
-            return quantiles(times, n=20)[-1]
+            return found
 
-        p95(10)
-        quiet = p95(90)
-        hog = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.hog", running.url, keys[1], "100", "90"],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        time.sleep(5)  # its connections are made, and its first calls, which are within the limit, answered
-        beside = p95(90)
-        counts = json.loads(hog.communicate(timeout=120)[0])
-    print(f"p95 {quiet * 1000:.1f} ms quiet, {beside * 1000:.1f} ms beside {counts}")
-    assert set(counts) == {"200", "429"}
-    assert counts["200"] <= 20 * 11  # 90 s and the answers still under way touch at most eleven windows
+        times(10)
+        quiet, beside, counts = [], [], Counter[str]()
+        for _ in range(3):  # in turn, so that whatever else this machine does is in both
+            quiet += times(30)
+            argv = [sys.executable, "-m", "tests.fakes.hog", running.url, keys[1], "100", "30"]
+            with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) as hog:
+                time.sleep(5)  # its connections are made, and its first calls, which are within the limit, answered
+                beside += times(30)
+                counts += Counter(json.loads(hog.communicate(timeout=120)[0]))
+    p95, p95_beside = quantiles(quiet, n=20)[-1], quantiles(beside, n=20)[-1]
+    print(f"p95 {p95 * 1000:.1f} ms quiet, {p95_beside * 1000:.1f} ms beside {dict(counts)}")
+    assert counts["200"] <= 3 * 20 * 5  # 30 s and the answers still under way touch at most five windows
     assert counts["429"] > 500
-    assert beside <= 1.5 * quiet
+    # A kept connection may close just as it is used again; nothing else may go wrong.
+    assert counts.total() - counts["200"] - counts["429"] <= counts.total() / 100
+    assert p95_beside <= 1.5 * p95
