@@ -15,6 +15,7 @@ class Address:
 
     url: str
     key: str = ""
+    certificate: str = ""  # the file of our own server's: it is on this machine, under whichever name
 
     @property
     def is_loopback(self) -> bool:
@@ -45,13 +46,15 @@ def find_address(server: str | None, key: str | None) -> Address:
     running = home.running()
     if server:
         url = _checked(server)
-        return Address(url, _key(home.key_file) if running and running.url == url else "")
+        if running is None or running.url != url:
+            return Address(url)
+        return Address(url, _key(home.key_file), running.certificate)
     if running is None:
         raise Unavailable(
             f"No Moat runs on {home.folder}.",
             "Start it with 'moat up', or name another server with --server or MOAT_SERVER.",
         )
-    return Address(running.url, key or _key(home.key_file))
+    return Address(running.url, key or _key(home.key_file), running.certificate)
 
 
 def _checked(server: str) -> str:

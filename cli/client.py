@@ -9,6 +9,7 @@ from typing import IO, Any
 import httpx
 
 from cli.address import Address
+from cli.tls import trusting
 from moat.errors import MoatError
 
 JsonObject = dict[str, Any]
@@ -57,6 +58,7 @@ class Client:
             base_url=self.address.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=_TIMEOUT,
+            verify=trusting(self.address.certificate) if self.address.certificate else True,
             trust_env=not self.address.is_loopback,  # a proxy cannot reach this machine's own addresses
             transport=self._transport,
         )

@@ -24,9 +24,10 @@ from cli.sending import Sent
 from cli.supervisor import Happening, Supervisor
 from cli.up import load_settings, platform, show, stop_on_signals
 from cli.upload import show_failures, upload_files
+from moat.api_settings import ApiSettings
 from moat.errors import Conflict
 from moat.records import EVERYONE
-from moat.settings import ApiSettings, Settings
+from moat.settings import Settings
 
 CORPUS = "demo"
 # A Word file, a PDF with pages and a mail: whole answers even from the free model that only quotes.
@@ -73,13 +74,16 @@ def _running(settings: Settings) -> Iterator[_Moat]:
     state = home.running()
     if state is not None:
         err.print(f"Moat runs already: {state.url}")
-        yield _Moat(Address(state.url, home.key_file.read_text(encoding="utf-8").strip()), None)
+        key = home.key_file.read_text(encoding="utf-8").strip()
+        yield _Moat(Address(state.url, key, state.certificate), None)
         return
     signal.signal(signal.SIGTERM, _as_ctrl_c)  # so that whatever ends the demo stops what it started
     err.print(f"Starting Moat on {home.folder}; the first start takes some seconds.", soft_wrap=True)
     with platform(settings, report=_only_deaths) as started:
         started.supervisor.wait_ready(_READY_S)
-        yield _Moat(Address(started.url, started.admin_key), started.supervisor)
+        running = home.running()
+        certificate = running.certificate if running else ""
+        yield _Moat(Address(started.url, started.admin_key, certificate), started.supervisor)
 
 
 def _as_ctrl_c(*_: object) -> None:

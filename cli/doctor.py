@@ -16,6 +16,7 @@ from cli.checks import Finding
 from cli.up import load_settings
 from moat.errors import MoatError
 from moat.settings import OUTSIDE_NAMES, PREFIX, Settings, known_names
+from moat.telemetry import MASK
 
 Check = Callable[[Settings], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = {
@@ -37,7 +38,6 @@ CHECKS: Mapping[str, Check] = {
 }
 NOTHING_TO_MEND, SOMETHING_TO_MEND, FAULT = 0, 1, 2
 _COLOURS = {"ok": "green", "info": None, "warning": "yellow", "broken": "red"}
-_MASK = "********"
 
 
 def doctor(
@@ -86,7 +86,9 @@ def _show(finding: Finding) -> None:
 
 def list_settings(home: Path | None, as_json: bool) -> None:
     """Print every setting's name, present value and description; secrets are masked."""
-    present = present_values(load_settings(home))
+    found = load_settings(home)
+    secrets = sorted(found.secrets(), key=len, reverse=True)
+    present = {name: _without(secrets, value) for name, value in present_values(found).items()}
     names = {
         name: {"value": present.get(name, ""), "description": description}
         for name, description in known_names().items()
@@ -108,8 +110,12 @@ def list_settings(home: Path | None, as_json: bool) -> None:
 def present_values(settings: BaseModel, prefix: str = PREFIX) -> dict[str, str]:
     """Map every environment name to the value in force, secrets and passwords masked."""
     found: dict[str, str] = {}
-    for name in type(settings).model_fields:
-        found |= _flatten(prefix + name.upper(), getattr(settings, name))
+    for name, info in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, dict) and not info.repr:  # a reader's arguments: nobody knows which of them is a secret
+            found[prefix + name.upper()] = MASK if value else ""
+        else:
+            found |= _flatten(prefix + name.upper(), value)
     return found
 
 
@@ -122,8 +128,14 @@ def _flatten(name: str, value: Any) -> dict[str, str]:
             merged |= _flatten(f"{name}__{key.upper() if key.isidentifier() else key}", inner)
         return merged
     if isinstance(value, SecretStr):
-        return {name: _MASK if value.get_secret_value() else ""}
+        return {name: MASK if value.get_secret_value() else ""}
     return {name: "" if value is None else _without_password(str(value))}
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return text
 
 
 def _without_password(text: str) -> str:
@@ -132,4 +144,4 @@ def _without_password(text: str) -> str:
     try:
         return make_url(text).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
-        return text if "@" not in text else _MASK
+        return text if "@" not in text else MASK

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from cli.home import Home, RunningState
 from cli.ports import answers
 from cli.process import Mending, ProcessSpec
+from cli.tls import trusting
+from moat.api_settings import ApiSettings
 from moat.database import Database
 from moat.errors import NotFound
 from moat.private import write_private
@@ -52,7 +54,7 @@ def embedded_platform(given: Settings, state: RunningState) -> list[ProcessSpec]
     if not given.qdrant.url:
         specs.append(_edge(home, complete, environment))
     stores = tuple(spec.name for spec in specs)
-    return [*specs, _worker(home, environment, stores), _api(home, given.api.host, state.port, environment, stores)]
+    return [*specs, _worker(home, environment, stores), _api(home, given.api, state.port, environment, stores)]
 
 
 def _environment(complete: Settings, port: int) -> dict[str, str]:
@@ -207,23 +209,26 @@ def _worker(home: Home, environment: dict[str, str], stores: tuple[str, ...]) ->
     )
 
 
-def _api(home: Home, host: str, port: int, environment: dict[str, str], stores: tuple[str, ...]) -> ProcessSpec:
+def _api(home: Home, api: ApiSettings, port: int, environment: dict[str, str], stores: tuple[str, ...]) -> ProcessSpec:
     return ProcessSpec(
         name="api",
         argv=_python("services"),
         log=home.log("api"),
-        environment=environment,
-        ready=lambda: is_live(reachable(host), port),
-        address=api_url(host, port),
+        environment={**environment, "MOAT_API__HOST": api.host},
+        ready=lambda: is_live(reachable(api.host), port, api.tls_certificate),
+        address=api_url(api.host, port, api.tls_certificate),
         depends_on=stores,
         stop_timeout_s=9.0,  # its own patience with open answers is 8 s
     )
 
 
-def is_live(host: str, port: int) -> bool:
-    """Tell whether an API answers there."""
+def is_live(host: str, port: int, certificate: Path | None = None) -> bool:
+    """Tell whether an API answers there, with this certificate if there is one."""
     connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
+        if certificate is not None:
+            context = trusting(str(certificate.expanduser()))
+            connection = http.client.HTTPSConnection(host, port, timeout=1, context=context)
         connection.request("GET", "/health/live")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
@@ -237,7 +242,7 @@ def reachable(host: str) -> str:
     return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
 
 
-def api_url(host: str, port: int) -> str:
+def api_url(host: str, port: int, certificate: Path | None = None) -> str:
     """Write the address that people open."""
-    name = reachable(host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    scheme, name = "https" if certificate else "http", reachable(host)
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"

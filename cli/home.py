@@ -26,6 +26,7 @@ class RunningState:
     started_at: str
     qdrant_port: int  # free ports, found anew at every start
     broker_port: int  # used only where the socket's path would be too long
+    certificate: str = ""  # the file that the API's TLS shows; empty without TLS
     processes: dict[str, int] = field(default_factory=dict)
 
 

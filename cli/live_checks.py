@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from sqlalchemy.engine import make_url
 
 from cli.checks import Finding
-from cli.embedded import connected, is_live, reachable
+from cli.embedded import connected, is_live
 from cli.home import Home, RunningState
 from moat.database import Database
 from moat.errors import MoatError
@@ -121,10 +123,15 @@ def api(settings: Settings) -> Iterator[Finding]:
     state = _state(settings)
     if state is None:
         yield Finding("API", "info", "not running here", _START)
-    elif is_live(reachable(settings.api.host), state.port):
+    elif _answers(state):
         yield Finding("API", "ok", f"{state.url} (since {state.started_at})")
     else:
         yield Finding("API", "broken", f"{state.url} does not answer.", _read_log(settings, "api"))
+
+
+def _answers(state: RunningState) -> bool:
+    host = urlsplit(state.url).hostname or ""  # where it was told to listen, which need not be what the settings say
+    return is_live(host, state.port, Path(state.certificate) if state.certificate else None)
 
 
 def worker(settings: Settings) -> Iterator[Finding]:

@@ -62,7 +62,8 @@ def _health(client: Client, health: JsonObject) -> None:
     )
     for name, part in health["parts"].items():
         if not part["ok"]:
-            err.print(f"  {name}: {part['detail']}", style="red")
+            why = part["detail"] or "does not answer; an admin's key, or 'moat doctor' beside the server, tells why"
+            err.print(f"  {name}: {why}", style="red")
 
 
 def _failures(client: Client, corpora: list[JsonObject]) -> list[JsonObject]:

@@ -24,6 +24,7 @@ from cli.supervisor import Backoff, Happening, Supervisor
 from ingest.pipeline import fingerprint
 from moat.bootstrap import bootstrap
 from moat.database import Database
+from moat.exposure import check_exposure
 from moat.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,10 @@ def platform(
 ) -> Iterator[Platform]:
     """Start the platform of these settings and stop it at the end; `supervisor.wait_ready` tells when it serves.
 
-    Raises Conflict when the home or the port is taken. `edit` may replace processes before they start.
+    Raises Conflict when the home or the port is taken, and InvalidRequest when the API may not listen there.
+    `edit` may replace processes before they start.
     """
+    check_exposure(settings.api)
     home = Home(settings.home_folder)
     home.prepare()
     with home.owned():
@@ -89,12 +92,13 @@ def _new_state(settings: Settings) -> RunningState:
     port = settings.api.port or free_port(host)
     require_free(host, port)
     return RunningState(
-        url=api_url(host, port),
+        url=api_url(host, port, settings.api.tls_certificate),
         port=port,
         pid=os.getpid(),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         qdrant_port=free_port(),
         broker_port=free_port(),
+        certificate=str(settings.api.tls_certificate.expanduser().absolute()) if settings.api.tls_certificate else "",
     )
 
 
@@ -112,11 +116,14 @@ def _prepare_catalog(settings: Settings, home: Home, vectors_here: bool) -> str 
 def up(
     home: Annotated[Path | None, typer.Option(help="Folder that holds everything.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65_535)] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; beyond this machine it takes TLS or a trusted proxy.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per change instead of text.")] = False,
 ) -> None:
     """Start everything on this machine and keep it running until Ctrl-C."""
     os.umask(0o077)
-    with platform(load_settings(home, port), report=show_json if as_json else show) as running:
+    with platform(load_settings(home, port, host), report=show_json if as_json else show) as running:
         stop_on_signals(running.supervisor)
         if running.supervisor.wait_ready():
             if as_json:
@@ -128,12 +135,11 @@ def up(
         typer.echo("Moat has stopped.")
 
 
-def load_settings(home: Path | None = None, port: int | None = None) -> Settings:
-    """Read the settings of a home, with the port that the command line gave."""
+def load_settings(home: Path | None = None, port: int | None = None, host: str | None = None) -> Settings:
+    """Read the settings of a home, with the port and the host that the command line gave."""
     settings = Settings.load() if home is None else Settings.load(home=home.expanduser().absolute())
-    if port is None:
-        return settings
-    return settings.model_copy(update={"api": settings.api.model_copy(update={"port": port})})
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    return settings.model_copy(update={"api": settings.api.model_copy(update=given)})
 
 
 def stop_on_signals(supervisor: Supervisor) -> None:

@@ -59,6 +59,13 @@ class Forbidden(MoatError):
     default_hint = "Use a key with the scope named above; an admin makes keys with 'moat key create'."
 
 
+class InsecureTransport(MoatError):
+    """A key would cross, or has crossed, a network in the clear."""
+
+    status = 403
+    title = "Moat is called over TLS from other machines"
+
+
 class NotFound(MoatError):
     """It does not exist, or not for this reader: nobody can tell which."""
 
@@ -73,11 +80,26 @@ class Conflict(MoatError):
     title = "That conflicts with the present state"
 
 
+class TooSlow(MoatError):
+    """The request came so slowly that its connection is given to somebody else."""
+
+    status = 408
+    retryable = True
+    title = "The request took too long to arrive"
+
+
 class TooLarge(MoatError):
     """More bytes or characters than the setting allows."""
 
     status = 413
     title = "Too large"
+
+
+class HeaderTooLarge(MoatError):
+    """The request's header has more bytes than the setting allows."""
+
+    status = 431
+    title = "The header is too large"
 
 
 class UnsupportedMedia(MoatError):
@@ -95,6 +117,18 @@ class Overloaded(MoatError):
     title = "Too much work is waiting"
     retry_after_s: ClassVar[int] = 30
     default_hint = "Send it again after the seconds that Retry-After names; 'moat status' shows how much waits."
+
+
+class RateLimited(MoatError):
+    """More calls than a limit allows came in its window."""
+
+    status = 429
+    retryable = True
+    title = "Too many calls"
+
+    def __init__(self, detail: str, hint: str, retry_after_s: int) -> None:
+        super().__init__(detail, hint)
+        self.retry_after_s = retry_after_s
 
 
 class FetchRefused(MoatError):

@@ -1,8 +1,10 @@
 """What kind of file this is, told by its content: no parser is imported here, so the API may ask."""
 
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path, PurePath
 
@@ -78,6 +80,11 @@ _PICTURES = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
+# What zipfile lets through of a damaged archive: its own errors, and those of whatever unpacks a member.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(OSError, RuntimeError, NotImplementedError, EOFError, ValueError),
+)
 # What an Office file of before 2007 names the stream that holds its content.
 _OLE_STREAMS = (
     ("EncryptedPackage", ""),
@@ -132,7 +139,7 @@ def _zip_kind(path: Path, filename: str) -> str:
             return _open_document_kind(archive) or _office_kind(archive, filename)
     except KeyError:
         return _plain_zip(path, filename)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         raise UnsupportedMedia(
             f"{filename!r} begins like a ZIP or Office file, but is damaged or cut off.",
             "Open it with its program, save it again, and send the new file.",

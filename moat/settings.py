@@ -17,10 +17,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moat.api_settings import ApiSettings, PositiveSeconds, RatesSettings
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
 from moat.identity_settings import OidcSettings
 from moat.retention_settings import AuditSettings, ErasureSettings, RetentionSettings
+from moat.secret_sources import Referring, reference_names, secrets_of
 from moat.section import Section
 from moat.source_settings import ReadersSettings, SourceSettings
 
@@ -34,17 +36,6 @@ OUTSIDE_NAMES = {
 
 QueueName = Literal["upkeep", "ingest", "bulk", "reindex"]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-PositiveSeconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class ApiSettings(Section):
-    host: str = Field(
-        "127.0.0.1", description="Address the API binds; anything beyond loopback needs a proxy with TLS."
-    )
-    port: int = Field(8420, ge=0, le=65_535, description="Port of the API; 0 takes a free one.")
-    max_body_bytes: int = Field(2_000_000, ge=1_000, description="Largest body of any request but an upload.")
-    max_question_chars: int = Field(20_000, ge=100, description="Longest question accepted.")
-    public_url: str = Field("", description="Address people reach the API by, when it is not the one it binds.")
 
 
 class DatabaseSettings(Section):
@@ -231,10 +222,12 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.local/share/moat"), description="Folder of the embedded platform.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line logged.")
+    log_questions: bool = Field(False, description="Write questions and answers into the API's log.")
     blobs: Annotated[str, AfterValidator(check_place)] = Field(
         "", description="Originals and what is made of them: a folder (empty: the home's), or s3://BUCKET/PREFIX."
     )
     api: ApiSettings = ApiSettings()
+    rates: RatesSettings = RatesSettings()
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()
     qdrant: QdrantSettings = QdrantSettings()
@@ -267,6 +260,10 @@ class Settings(BaseSettings):
     def blobs_folder(self) -> Path:
         return Path(self.blobs).expanduser() if self.blobs else self.home_folder / "blobs"
 
+    def secrets(self) -> set[str]:
+        """Give every secret in these settings, so that it can be kept out of logs."""
+        return set(secrets_of(self))
+
     @property
     def default_model(self) -> str:
         return self.answering.model or next(iter(self.models), "extractive")
@@ -282,7 +279,8 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         given = init_settings().get("home") or os.environ.get("MOAT_HOME") or "~/.local/share/moat"
         home = Path(given).expanduser()
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "moat.toml")
+        from_file = TomlConfigSettingsSource(settings_cls, home / "moat.toml")
+        return init_settings, Referring(env_settings, settings_cls), Referring(from_file, settings_cls)
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -323,7 +321,7 @@ def _names(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
 
 
 def _refuse_unknown_names(environment: Mapping[str, str]) -> None:
-    known = known_names()
+    known = known_names() | dict.fromkeys(reference_names(Settings, PREFIX), "")
     sections = {name.rsplit("__", 1)[0] for name in known if "__" in name}
     for name in environment:
         upper = name.upper()

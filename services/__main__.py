@@ -2,26 +2,27 @@
 
 import uvicorn
 
+from moat.errors import MoatError
 from moat.settings import Settings
 from moat.telemetry import configure
 from services.app import create_app
+from services.server import configuration
 
-STOP_WITHIN_S = 8
+_NOT_STARTED = 3  # as uvicorn's own command ends then
 
 
 def main() -> None:
     """Serve the API until told to stop."""
     settings = Settings.load()
-    configure("api", settings.log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api.host,
-        port=settings.api.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
-        server_header=False,
-    )
+    configure("api", settings.log_level, settings.secrets())
+    try:
+        listening = configuration(create_app(settings), settings.api)
+    except MoatError as error:
+        raise SystemExit(f"{error.detail} {error.hint}") from error
+    server = uvicorn.Server(listening)
+    server.run()
+    if not server.started:
+        raise SystemExit(_NOT_STARTED)
 
 
 main()

@@ -22,11 +22,14 @@ from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.settings_changes import note_settings
 from moat.vectors import Vectors
-from services import health, problems
+from services import health, openapi, problems
 from services.admin import audit, corpora, costs, erasures, keys, reindex, report, sources, users, widgets
-from services.limits import BodyLimit, WidgetCors
+from services.headers import SecurityHeaders
+from services.limits import RequestLimit, WidgetCors
+from services.network import Peers
 from services.parts import Parts
 from services.query import routes as query
+from services.rates import RateLimit, Rates
 from services.upload import documents
 from services.upload import routes as upload
 from services.web.routes import router as web_router
@@ -67,9 +70,10 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         used.vectors.close()
         used.database.close()
 
-    # The reference at /docs comes from here too: a page of ours asks no other host for anything.
-    app = FastAPIOffline(redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
+    # Swagger UI comes from here too, for our page at /docs: no page of ours asks another host for anything.
+    app = FastAPIOffline(docs_url=None, redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
+    app.state.rates = Rates(settings.rates, settings.broker.url)
     problems.install(app)
     routed = (
         *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health),
@@ -77,9 +81,14 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     )
     for module in routed:
         app.include_router(module.router)
-    app.include_router(web_router())
+    app.include_router(web_router(settings.api.frame_ancestors))
+    openapi.install(app)
+    # The last one added stands outermost.
+    app.add_middleware(RequestLimit, settings=settings.api)
+    app.add_middleware(RateLimit, rates=app.state.rates)
     app.add_middleware(WidgetCors, database=used.database)
-    app.add_middleware(BodyLimit, limit_bytes=settings.api.max_body_bytes)
+    app.add_middleware(Peers, trusted_proxies=settings.api.trusted_proxies)
+    app.add_middleware(SecurityHeaders, hsts_s=settings.api.hsts_s)
     return app
 
 

@@ -11,6 +11,7 @@ from moat.oidc import looks_like_token
 from moat.records import Reader
 from services.on_behalf import read_stated
 from services.parts import Parts
+from services.rates import Rates
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,14 @@ def _note(reader: Reader, parts: Parts) -> None:
         log.warning("the use of a key could not be noted", exc_info=True)
 
 
-ReaderOf = Annotated[Reader, Depends(get_reader)]
+def get_counted_reader(request: Request, reader: Annotated[Reader, Depends(get_reader)]) -> Reader:
+    """Count the call for its user, who may have several keys; raises RateLimited."""
+    rates: Rates = request.app.state.rates
+    rates.take("user", reader.user)
+    return reader
+
+
+ReaderOf = Annotated[Reader, Depends(get_counted_reader)]
 
 
 class Scoped:

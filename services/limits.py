@@ -1,57 +1,95 @@
-"""Bounds that hold before any route runs: the size of a body, and which pages may call."""
+"""Bounds that hold before any route runs: the size and pace of a request, and which pages may call."""
 
 import logging
+from time import monotonic
 
-from anyio import to_thread
+from anyio import move_on_after, to_thread
 from sqlalchemy import select
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from moat.api_settings import ApiSettings
 from moat.database import Database
-from moat.errors import Forbidden, MoatError, TooLarge
+from moat.errors import Forbidden, HeaderTooLarge, MoatError, TooLarge, TooSlow
 from moat.tables import Widget
 from services.problems import of_error, respond
 
 log = logging.getLogger(__name__)
 
+_CLOSE = {"Connection": "close"}
 _WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
 
 
-class BodyLimit:
-    """Refuses a body over the limit, by its declared length or while it is read; uploads have limits of their own."""
+class RequestLimit:
+    """Refuses a header or a body over its limit, by its declared length or while it is read, or one that comes slowly.
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    Uploads have limits of their own for their size.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
-        self._limit = limit_bytes
+        self._limit = settings.max_body_bytes
+        self._header_limit = settings.max_header_bytes
+        self._timeout_s = settings.body_timeout_s
+        self._pace = settings.min_body_bytes_per_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"] == "POST" and scope["path"].endswith("/documents")):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await self._refuse(scope, receive, send)
+        # The server bounds a header that comes in pieces, and lets one through that comes at once.
+        if _header_bytes(scope) > self._header_limit:
+            await respond(of_error(self._header_too_large()), _CLOSE)(scope, receive, send)
             return
-        read = 0
+        is_upload = scope["method"] == "POST" and scope["path"].endswith("/documents")
+        limit = None if is_upload else self._limit
+        declared = Headers(scope=scope).get("content-length", "0")
+        if limit is not None and declared.isdigit() and int(declared) > limit:
+            await respond(of_error(self._too_large()), _CLOSE)(scope, receive, send)
+            return
+        await self._app(scope, self._bounded(receive, limit), send)
 
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
+    def _bounded(self, receive: Receive, limit: int | None) -> Receive:
+        began = monotonic()
+        read, whole = 0, False
+
+        async def bounded() -> Message:
+            nonlocal read, whole
+            if whole:  # from here on one waits for the client's leaving, which may take as long as its answer
+                return await receive()
+            with move_on_after(began + self._timeout_s + read / self._pace - monotonic()) as waiting:
+                message = await receive()
+            if waiting.cancelled_caught:
+                raise HTTPException(408, headers=_CLOSE) from self._too_slow(read)
             read += len(message.get("body", b""))
-            if read > self._limit:
+            whole = message["type"] != "http.request" or not message.get("more_body", False)
+            if limit is not None and read > limit:
                 # FastAPI turns any other exception of a body into "400, could not be parsed".
-                raise HTTPException(413, headers={"Connection": "close"}) from self._error()
+                raise HTTPException(413, headers=_CLOSE) from self._too_large()
             return message
 
-        await self._app(scope, counted, send)
+        return bounded
 
-    def _error(self) -> TooLarge:
+    def _header_too_large(self) -> HeaderTooLarge:
+        return HeaderTooLarge(
+            f"Address and headers are over {self._header_limit:,} bytes.", "Send what is long in the body."
+        )
+
+    def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is over {self._limit:,} bytes.", "Send less, or upload it as a document.")
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await respond(of_error(self._error()), {"Connection": "close"})(scope, receive, send)
+    def _too_slow(self, read: int) -> TooSlow:
+        return TooSlow(
+            f"Of the body, {read:,} bytes came in {self._timeout_s + read / self._pace:.0f} s.",
+            f"Send it again, with more than {self._pace:,} bytes a second.",
+        )
+
+
+def _header_bytes(scope: Scope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope.get("raw_path") or b"") + len(scope["query_string"])
 
 
 class WidgetCors:

@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from moat.errors import MoatError, Overloaded, Unauthenticated
+from moat.errors import MoatError, Overloaded, RateLimited, Unauthenticated
+from services.headers import API_HEADERS
 from services.sign_ins import note_failed_sign_in
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def of_error(error: MoatError) -> dict[str, Any]:
     return problem(error.status, error.code(), error.title, error.detail, error.hint)
 
 
-def respond(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+def respond(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Answer with a problem."""
     return JSONResponse(body, body["status"], headers, MEDIA_TYPE)
 
@@ -51,7 +52,7 @@ async def _moat_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Unauthenticated):
         await note_failed_sign_in(request)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | RateLimited):
         headers = {"Retry-After": str(error.retry_after_s)}
     if error.status >= 500:
         log.warning("%s: %s", error.code(), error.detail)
@@ -87,4 +88,5 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     log.error("an unforeseen error", exc_info=error, extra={"path": request.url.path})
     hint = "Try again; if it stays, look into the API's log."
-    return respond(problem(500, "internal", "Something went wrong inside Moat", "An unforeseen error.", hint))
+    body = problem(500, "internal", "Something went wrong inside Moat", "An unforeseen error.", hint)
+    return respond(body, API_HEADERS)  # this handler stands outside of every middleware

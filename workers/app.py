@@ -80,7 +80,7 @@ def warm_up(parts: Callable[[], Parts]) -> None:
 
 def run(settings: Settings, embedders: EmbedderSource | None = None) -> int:
     """Run a worker with its beat until it is told to stop; returns its exit code."""
-    configure("worker", settings.log_level)
+    configure("worker", settings.log_level, settings.secrets())
     app, parts = create_app(settings, embedders)
     ready_file = settings.home_folder / "run" / "worker.ready"
     database = Database.from_settings(settings)

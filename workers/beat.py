@@ -32,7 +32,7 @@ def beat(app: Celery, every_s: float, stopped: Event) -> None:
 def main() -> None:
     """Run the clock until told to stop."""
     settings = Settings.load()
-    configure("beat", settings.log_level)
+    configure("beat", settings.log_level, settings.secrets())
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

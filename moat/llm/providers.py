@@ -16,6 +16,7 @@ import httpx
 from moat.errors import ProviderError, ProviderTimeout
 from moat.records import Usage
 from moat.settings import ModelSettings, ProviderSettings
+from moat.telemetry import MASK
 
 # What a message's role and separators add to its text, in OpenAI's own count.
 TOKENS_PER_MESSAGE = 4
@@ -92,7 +93,7 @@ async def stream_chat(
                     yield _piece(chunk.raw, chunk.delta or "")
         # The last three: the library takes a tool call in an unforeseen shape for a fault of its own.
         except (openai.OpenAIError, httpx.HTTPError, ValueError, AssertionError, TypeError, AttributeError) as error:
-            raise _failure(provider, error) from error
+            raise _failure(provider, error, server.api_key.get_secret_value()) from error
 
 
 @functools.cache
@@ -152,11 +153,11 @@ def _usage(raw: Mapping[str, Any]) -> Usage:
     )
 
 
-def _failure(provider: str, error: Exception) -> AttemptFailed:
+def _failure(provider: str, error: Exception, key: str) -> AttemptFailed:
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return _refused(provider, error.status_code, error.message, error.response.headers)
+        return _refused(provider, error.status_code, _without(key, error.message), error.response.headers)
     if isinstance(error, (openai.APITimeoutError, httpx.TimeoutException)):
         never_sent = isinstance(error.__cause__ or error, (httpx.ConnectTimeout, httpx.PoolTimeout))
         timeout = ProviderTimeout(f"{provider} did not answer in time.")
@@ -165,8 +166,15 @@ def _failure(provider: str, error: Exception) -> AttemptFailed:
         never_sent = isinstance(error.__cause__ or error, httpx.ConnectError)
         lost = ProviderError(f"{provider} cannot be reached or closed the connection.")
         return AttemptFailed(lost, retryable=True, billed=not never_sent)
-    broken = ProviderError(f"{provider} broke off or sent something that cannot be read: {str(error)[:200]}")
+    broken = ProviderError(
+        f"{provider} broke off or sent something that cannot be read: {_without(key, str(error))[:200]}"
+    )
     return AttemptFailed(broken, retryable=True, billed=True)
+
+
+def _without(key: str, message: str) -> str:
+    """Take the key out of what a server says: some repeat what they were sent."""
+    return message.replace(key, MASK) if key else message
 
 
 def _refused(provider: str, status: int, message: str, headers: Mapping[str, str]) -> AttemptFailed:

@@ -1,6 +1,7 @@
 """Routes of questions."""
 
 import json
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
@@ -27,6 +28,8 @@ from services.parts import Parts
 from services.query.schemas import AnswerBody, AnswerShape, FeedbackBody, QuestionBody, SearchBody, SearchShape
 from services.query.stream import AnswerStream, passage_body
 
+log = logging.getLogger(__name__)
+
 router = APIRouter(prefix="/v1", tags=["questions"])
 MARGIN = timedelta(minutes=1)
 _SSE: dict[int | str, dict[str, Any]] = {
@@ -43,6 +46,8 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, parts.answering)
+    if parts.settings.log_questions:
+        log.info("search", extra={"user": reader.user, "question": body.question})
     shown_ids = sorted({str(p.document_id) for p in found.passages})
     asked: dict[str, Any] = {"question": body.question} if parts.settings.audit.questions else {}
     audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
@@ -71,7 +76,7 @@ async def ask(
         return _replayed(again) if body.stream else JSONResponse(again, stored.status)
     query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
     events = answer(query, reader, parts.answering)
-    recorded = _recording(events, once)
+    recorded = _recording(_told(events, body, reader) if parts.settings.log_questions else events, once)
     # An error before the first event still has a status of its own; after it, a stream can only tell it as an event.
     first = await anext(recorded)
     if body.stream:
@@ -100,6 +105,16 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
             await events.aclose()
             if not finished:
                 await to_thread.run_sync(once.forget)
+
+
+async def _told(events: AsyncGenerator[Event], body: AnswerBody, reader: Reader) -> AsyncGenerator[Event]:
+    """Pass events on, with question and answer into the log: an operator has asked for them."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Done):
+                shown = {"user": reader.user, "question": body.question, "answer": event.answer.answer}
+                log.info("answer", extra=shown)
+            yield event
 
 
 def _replayed(body: dict[str, Any]) -> EventSourceResponse:

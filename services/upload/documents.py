@@ -107,7 +107,11 @@ def put_access(document_id: UUID, body: AccessBody, reader: Admin, parts: PartsO
     return AccessShape(access=sorted(access))
 
 
-@router.get("/documents/{document_id}/content")
+@router.get(
+    "/documents/{document_id}/content",
+    response_class=FileResponse,
+    responses={200: {"content": {"*/*": {}}, "description": "The file, in its own media type."}},
+)
 def get_content(document_id: UUID, reader: Reading, parts: PartsOf) -> FileResponse:
     """Give the original file of the newest version."""
     with parts.database.reading() as session:

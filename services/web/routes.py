@@ -1,7 +1,7 @@
 """Serve the page, the widget and their static files from memory, each with an ETag and its security headers."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,26 +17,17 @@ CONTENT_TYPES = {
     "svg": "image/svg+xml",
 }
 # Nothing inline and nothing from elsewhere; Trusted Types make the browser refuse innerHTML as well.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
+_PAGE_POLICY = (
+    "default-src 'self'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
 )
-PAGE_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
+_TRUSTED_TYPES = "require-trusted-types-for 'script'"
 # The widget's modules are public and are imported by pages of other origins.
 ASSET_HEADERS = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
@@ -50,14 +41,21 @@ class StaticFile:
     etag: str
 
 
-def router() -> APIRouter:
-    """Build the routes for `/`, `/widget.js` and `/static/...`; the files are read once, here."""
+def router(frame_ancestors: Sequence[str] = ()) -> APIRouter:
+    """Build the routes for `/`, `/docs`, `/widget.js` and `/static/...`; the files are read once, here."""
     static = load(files(__package__).joinpath("static"))
+    page_headers = _page_headers((*_PAGE_POLICY, _TRUSTED_TYPES), frame_ancestors)
+    # Swagger UI writes its markup itself, so Trusted Types would leave the reference empty.
+    docs_headers = _page_headers(_PAGE_POLICY, ())
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/", methods=["GET", "HEAD"])
     def page(request: Request) -> Response:
-        return respond(request, static["index.html"], PAGE_HEADERS)
+        return respond(request, static["index.html"], page_headers)
+
+    @routes.api_route("/docs", methods=["GET", "HEAD"])
+    def docs(request: Request) -> Response:
+        return respond(request, static["docs.html"], docs_headers)
 
     @routes.api_route("/widget.js", methods=["GET", "HEAD"])
     def widget(request: Request) -> Response:
@@ -71,6 +69,13 @@ def router() -> APIRouter:
         return respond(request, static[path], ASSET_HEADERS)
 
     return routes
+
+
+def _page_headers(policy: Sequence[str], frame_ancestors: Sequence[str]) -> dict[str, str]:
+    framed_by = " ".join(frame_ancestors) or "'none'"
+    headers = {"Content-Security-Policy": "; ".join((*policy, f"frame-ancestors {framed_by}"))}
+    # It knows no origins: beside a list of them it would only contradict the policy.
+    return headers if frame_ancestors else {**headers, "X-Frame-Options": "DENY"}
 
 
 def load(folder: Traversable, prefix: str = "") -> dict[str, StaticFile]:
@@ -93,7 +98,6 @@ def respond(request: Request, file: StaticFile, extra: Mapping[str, str]) -> Res
         # Revalidate always: the modules must fit each other after an upgrade, and a 304 costs next to nothing.
         "Cache-Control": "no-cache",
         "ETag": file.etag,
-        "X-Content-Type-Options": "nosniff",
         **extra,
     }
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}

@@ -21,6 +21,7 @@ from moat.settings import EmbedderSettings
 from moat.tables import Indexing
 from tests.fakes import bombs
 from tests.fakes.files import small_file
+from tests.fakes.mutants import mutants
 from tests.fakes.patient import PatientClient, Stores, eventually, stores_of
 from tests.fakes.platform import running_platform
 from tests.fakes.watch import ParserWatch, tree
@@ -214,6 +215,18 @@ def test_every_odd_file_ends_and_takes_nothing_with_it(tmp_path: Path, monkeypat
     random.Random(SEED).shuffle(names)
     outcome = go_through(Places(tmp_path), {name: files[name] for name in names}, {}, monkeypatch)
     assert len(outcome.documents) + len(outcome.refused) == len(files)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_two_thousand_damaged_uploads_end_and_take_nothing_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {name: content for name, _, content in mutants(SEED + 2, 2_000)}
+    limits = {"memory_bytes": 700_000_000, "cpu_s": 5, "wall_s": 15, "max_output_bytes": 5_000_000}
+    outcome = go_through(Places(tmp_path), files, limits, monkeypatch)
+    assert len(outcome.documents) + len(outcome.refused) == len(files)
+    assert sum(shown["state"] == "ready" for shown in outcome.documents.values()) > 200
 
 
 @pytest.mark.soak

@@ -49,7 +49,9 @@ class Api:
     """One installation; `admin` speaks with every scope, `person()` makes others."""
 
     def __init__(self, folder: Path, qdrant: QdrantClient | None = None, **overrides: Any) -> None:
-        self.settings = Settings(home=folder, **({"broker": {"url": "memory://"}} | overrides))
+        # Tests call faster than people; those of the limits set their own.
+        unlimited = {"per_key": 0, "per_user": 0, "per_address": 0}
+        self.settings = Settings(home=folder, **({"broker": {"url": "memory://"}, "rates": unlimited} | overrides))
         self.database = Database.from_settings(self.settings)
         if self.settings.database.url:
             self.database.migrate()

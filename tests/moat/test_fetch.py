@@ -1,10 +1,12 @@
 """Nothing but the open internet is connected to, however its address is written, renamed or redirected."""
 
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +26,35 @@ HOSTILE = [
     *("[fc00::1]", "[fd00:ec2::254]", "[ff02::1]", "[2002:7f00:1::]", "[2002:a00:1::1]", "[2002:808:808::1]"),
     *("[64:ff9b::127.0.0.1]", "[64:ff9b::a00:1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::1]", "[2001:0:7f00:1::]"),
     *("[2001:db8::1]", "[3fff::1]", "[100::1]", "[5f00::1]", "[2600::5efe:7f00:1]", "[2600::200:5efe:a00:1]"),
+    # The same few machines in every form that some resolver or library reads: decimal, octal, hex, mixed, short, long.
+    *(
+        "0300.0250.0.1",
+        "0xc0.0xa8.0.1",
+        "3232235521",
+        "0xc0a80001",
+        "030052000001",
+        "192.168.1",
+        "192.11010049",
+        "10.1",
+    ),
+    *("0xa000001", "012.0.0.1", "167772161", "0012.0000.0000.0001", "172.1048577", "0xac100001", "2886729729"),
+    *("0251.0376.0251.0376", "0xa9.0xfe.0xa9.0xfe", "169.16689662", "025177524776", "0xA9FEA9FE", "169.254.43518"),
+    *("127.0.0.1%00", "127.0.0.1%2e", "127.0.0.01", "0000127.0.0.1", "4294967295", "0xffffffff", "00", "0x0", "127..1"),
+    # IPv4 inside IPv6: mapped, compatible, NAT64, 6to4, Teredo, ISATAP; zones; unusual spellings.
+    *("[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::0001]", "[::ffff:0:127.0.0.1]", "[::ffff:127.1]", "[::FFFF:A9FE:A9FE]"),
+    *(
+        "[::ffff:c0a8:1]",
+        "[::ffff:ac10:1]",
+        "[::a00:1]",
+        "[::a9fe:a9fe]",
+        "[::1%25lo]",
+        "[fe80::1%25eth0]",
+        "[ff05::1]",
+    ),
+    *("[64:ff9b::c0a8:1]", "[64:ff9b::192.168.0.1]", "[64:ff9b::]", "[64:ff9b:1:7f00::1]", "[2002:c0a8:1::]"),
+    *("[2002:a9fe:a9fe::]", "[2001::1]", "[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "[2001:10::1]", "[2001:20::1]"),
+    *("[2600::5efe:c0a8:1]", "[2600::200:5efe:a9fe:a9fe]", "[fd12:3456::1]", "[fcff::]", "[4000::1]", "[ffff::1]"),
+    *("[::ffff:0.0.0.0]", "[::ffff:255.255.255.255]", "[2001:db8:ffff::1]", "[3fff:fff::1]", "[100::ffff]"),
     *("①②⑦.0.0.1", "127。0。0。1", "0x7f.0x0.0x0.0x1", "1.1", "08.8.8.8", "999.1.1.1", "1.2.3.4.5"),
 ]
 NAMES = {
@@ -34,6 +65,18 @@ NAMES = {
     "mapped.example": ["::ffff:192.168.0.1"],
     "sixtofour.example": ["2002:c0a8:1::1"],
     "scoped.example": ["fe80::1%eth0"],
+    "carrier.example": ["100.64.3.2"],
+    "nat64.example": ["64:ff9b::c0a8:101"],
+    "local.example": ["fd00::1"],
+    "isatap.example": ["2600::5efe:7f00:1"],
+    "teredo.example": ["2001:0:7f00:1::"],
+    "everywhere.example": ["0.0.0.0"],
+    "group.example": ["239.1.1.1"],
+    "last-of-many.example": ["93.184.216.34", "2606:2800:220:1::1", "93.184.216.35", "::1"],
+    "metadata-v6.example": ["fd00:ec2::254"],
+    "mapped-metadata.example": ["::ffff:169.254.169.254"],
+    "localhost.": ["127.0.0.1"],
+    "127.0.0.1.rebinder.example": ["127.0.0.1"],
 }
 OPEN = "93.184.216.34"
 
@@ -71,6 +114,10 @@ class Web:
 
 def location(url: str) -> httpx.Response:
     return httpx.Response(302, headers={b"Location": url.encode()})
+
+
+def test_there_are_many_addresses_and_each_is_another() -> None:
+    assert len({*HOSTILE, *NAMES}) == len(HOSTILE) + len(NAMES) >= 150
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -126,6 +173,19 @@ def test_a_name_that_is_rebound_before_a_redirect_to_itself_is_refused() -> None
     assert web.connected == [OPEN]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "[::ffff:169.254.169.254]", "intranet", "mixed.example"])
+@pytest.mark.parametrize("hops", [1, 2, 5])
+def test_a_chain_of_redirects_is_left_where_it_turns_hostile(host: str, hops: int) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.path.strip("/") or 0) + 1
+        return location(f"http://hop{number}.example/{number}" if number < hops else f"//{host}/secret")
+
+    web = Web(answer)
+    with pytest.raises(FetchRefused):
+        web.fetch("http://hop0.example/0")
+    assert web.connected == [OPEN] * hops
+
+
 def test_redirects_are_followed_to_their_end_and_not_for_ever() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         number = int(request.url.path.strip("/") or 0)
@@ -177,6 +237,37 @@ def test_an_allowed_host_of_the_intranet_is_fetched_but_never_a_link_local_addre
             web.fetch(f"http://{host}/", allow_hosts=(host,))
     with pytest.raises(FetchRefused):
         web.fetch("http://localhost/", allow_hosts=("intranet",))
+
+
+# Who speaks to a network at all, and to whom. All but the first reach only what the operator's settings name.
+CLIENTS = {
+    "ingest/fork_server.py": "no one: a Unix socket to its own parent",
+    "ingest/sandbox_process.py": "no one: the other end of that socket",
+    "moat/fetch.py": "addresses that somebody gave",
+    "moat/exposure.py": "no one: it asks the resolver about the API's own address",
+    "moat/llm/providers.py": "providers",
+    "moat/object_blobs.py": "the bucket",
+    "moat/vectors.py": "Qdrant",
+    "services/edge/server.py": "no one: it is the embedded Qdrant",
+    "workers/app.py": "no one: it asks for the machine's name",
+    "workers/sources/reader_child.py": "the hosts that a source's `network` names, checked by its own guard",
+}
+_SPEAKING = re.compile(
+    r"^\s*(?:import|from) (httpx|urllib\.request|urllib3|requests|aiohttp|socket|http\.client|openai|grpc|fsspec|s3fs"
+    r"|ftplib|smtplib|websockets|redis|botocore)\b",
+    re.M,
+)
+
+
+def test_whatever_else_fetches_goes_through_the_one_that_checks() -> None:
+    root = Path(__file__).parents[2]
+    speaking = {
+        str(file.relative_to(root))
+        for package in ("moat", "answering", "ingest", "workers", "services")
+        for file in (root / package).rglob("*.py")
+        if _SPEAKING.search(file.read_text(encoding="utf-8"))
+    }
+    assert speaking == set(CLIENTS)
 
 
 class Dribble(BaseHTTPRequestHandler):

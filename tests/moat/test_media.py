@@ -11,6 +11,7 @@ from moat.errors import InvalidRequest, UnsupportedMedia
 from moat.media import SUPPORTED, sniff
 from tests.fakes import documents
 from tests.fakes.compound import compound, outlook
+from tests.fakes.mutants import mutants, seeds
 
 OPENXML = "application/vnd.openxmlformats-officedocument."
 WORD, SLIDES, SHEETS = (
@@ -141,3 +142,12 @@ def test_a_workbook_with_macros_is_read_as_a_workbook(tmp_path: Path):
 def test_an_empty_file_is_refused(tmp_path: Path):
     with pytest.raises(InvalidRequest, match="empty"):
         told(tmp_path, b"", "a.txt")
+
+
+def test_whatever_a_damaged_file_is_it_has_a_kind_or_is_refused(tmp_path: Path) -> None:
+    packed = tuple(name[1:] for name, _, content in seeds() if content[:2] != b"PK")
+    for name, _, content in mutants(1, 300, leave_out=packed):
+        try:
+            assert told(tmp_path, content, name) in SUPPORTED
+        except (InvalidRequest, UnsupportedMedia) as refused:
+            assert refused.hint  # noqa: PT017 (either end is right)

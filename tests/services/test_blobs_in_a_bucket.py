@@ -85,7 +85,7 @@ def test_a_bucket_that_cannot_be_reached_is_named_with_what_to_mend(tmp_path: Pa
     refused = problem(lost.upload("lunch.txt", LUNCH), 503)
     assert "s3://lost-bucket/moat" in refused["detail"]
     assert "MOAT_BLOBS" in refused["hint"]
-    ready = lost.client().get("/health/ready")
+    ready = lost.admin.get("/health/ready")
     assert ready.status_code == 503
     assert "s3://lost-bucket/moat" in ready.json()["parts"]["blobs"]["detail"]
     assert "AWS_ENDPOINT_URL" in ready.json()["parts"]["blobs"]["hint"]

@@ -26,8 +26,15 @@ def test_page_allows_nothing_inline_nothing_foreign_and_no_frame(client: TestCli
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
     assert policy["default-src"] == policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_a_named_origin_may_frame_the_page_and_no_other() -> None:
+    app = FastAPI()
+    app.include_router(routes.router(("https://intranet.example.com",)))
+    answer = TestClient(app).get("/")
+    assert answer.headers["content-security-policy"].endswith("; frame-ancestors https://intranet.example.com")
+    assert "x-frame-options" not in answer.headers
 
 
 def test_widget_may_be_loaded_by_any_origin(client: TestClient) -> None:
