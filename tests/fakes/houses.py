@@ -65,12 +65,16 @@ class Houses:
 
     def id(self, kind: str, which: str, caller: str) -> str:
         """Name a thing of this kind; of answers, each caller has an own one."""
+        if kind == "user":
+            return caller if which == OWN else {OTHERS: "stranger", DELETED: "former"}.get(which, "nobody")
         if kind == "answer" and which == OWN:
             return self._answers.get(caller, self._answers["right reader"])
         return self._ids[kind][which]
 
     def sees(self, kind: str, which: str, caller: str) -> bool:
         """Tell by plain sets whether a caller may know of a thing."""
+        if kind == "user":  # a name is nobody's secret: only one's own may be asked about, whoever else there is
+            return which == OWN or caller == "admin"
         if which in (MISSING, DELETED):
             return False
         if kind == "answer":
@@ -79,7 +83,7 @@ class Houses:
             return kind != "page" or which == OWN
         if which == OTHERS:
             return False
-        return caller in {"corpus": IN_HOUSE, "document": IN_HR}.get(kind, set())
+        return caller in {"corpus": IN_HOUSE, "document": IN_HR, "erasure": {"uploader"}}.get(kind, set())
 
     def secrets_kept_from(self, caller: str) -> list[str]:
         """List the words that no answer to this caller may hold."""
@@ -120,7 +124,9 @@ class Houses:
             session.add(SourceRow(name="gone"))
             waiting = {"held": [str(uuid4())], "state": "held"}  # a deletion that an admin has to agree to
             session.add_all(SourceRow(name=name, **waiting) for name in ("handbook", "wiki"))
-        assert api.admin.delete(f"/v1/documents/{documents[DELETED]}").status_code == 202
+        by_admin = api.admin.delete(f"/v1/documents/{documents[DELETED]}")
+        assert by_admin.status_code == 202
+        self._make_erasures(by_admin.json()["erasure_id"])
         assert api.admin.delete(f"/v1/corpora/{made[DELETED]}").status_code == 202
 
     def _make_callers(self) -> None:
@@ -145,6 +151,13 @@ class Houses:
     def _widget(self, name: str, origin: str) -> str:
         body = {"name": name, "origins": [origin], "groups": ["staff"]}
         return str(self.api.admin.post("/v1/widgets", json=body).json()["id"])
+
+    def _make_erasures(self, by_admin: str) -> None:
+        uploader = self.client("uploader")
+        sent = {"files": [("files", ("draft.txt", b"A salary that was never paid.\n"))], "data": {"access": "hr"}}
+        draft = uploader.post("/v1/corpora/house/documents", **sent).json()["items"][0]["id"]
+        own = uploader.delete(f"/v1/documents/{draft}").json()["erasure_id"]
+        self._ids["erasure"] = self._with_missing({OWN: own, OTHERS: by_admin, DELETED: str(uuid4())})
 
     def _make_answers(self) -> None:
         for caller, scopes in CALLERS.items():

@@ -29,7 +29,7 @@ class Row:
     """What a route demands, and what it answers to those who have that and may know of the thing.
 
     `kind` is of the thing whose id the route takes, in its path or, as ID, in its body: corpus, document, answer, job,
-    key, widget, source; or page, for a widget as any page sees it. Without one the route has no id to vary.
+    key, widget, source, erasure, user; or page, for a widget as any page sees it. Without one the route has no id to vary.
     A caller without the scope gets 403, one who may not know of the thing `unseen`.
     """
 
@@ -85,6 +85,15 @@ TABLE: dict[str, Row] = {
     "GET /v1/sources/{name}": Row("admin", 200, "source", but={("admin", DELETED): 200}),
     "POST /v1/sources/{name}/sync": Row("admin", 202, "source", {}),
     "POST /v1/sources/{name}/approve": Row("admin", 202, "source"),
+    "POST /v1/keys/{key_id}/rotate": Row("admin", 200, "key", {}, but={("admin", DELETED): 409}),
+    "POST /v1/widgets/{widget_id}/secret": Row("admin", 200, "widget"),
+    "PUT /v1/corpora/{corpus}/retention": Row("admin", 200, "corpus", {"days": 30}),
+    "GET /v1/audit": Row("admin", 200),
+    "GET /v1/audit/head": Row("admin", 200),
+    "GET /v1/erasures": Row("admin", 200),
+    "GET /v1/erasures/{erasure_id}": Row("read", 200, "erasure"),
+    "GET /v1/users/{user}/export": Row("read", 200, "user", unseen=403),
+    "DELETE /v1/users/{user}/history": Row("read", 202, "user", unseen=403),
     "GET /v1/costs": Row("read", 200),
     "GET /v1/models": Row("ask", 200),
     "GET /health/live": Row(None, 200),
