@@ -16,7 +16,7 @@ _ADDRESS = re.compile(
       |(?:https?|ftps?|wss?|file)\\*:(?=[^\s"'<>]){_REST}                       # browsers need no slash for these
       |(?:javascript|vbscript|livescript|blob|filesystem|view-source|mailto)\\*:(?=\S){_REST}
       |data\\*:(?=[\w.+\-]*/[\w.+\-]*[;,]|[;,]){_REST})
-    |(?P<relative>(?<![\w:/\\.])(?:\\*[/\\]){{2}}[\w\-%]{_REST})   # //host
+    |(?P<relative>(?<![\w:/\\.])(?:\\*[/\\]){{2}}[\w\-%.]{_REST})   # //host
     |(?P<www>(?<![\w.@/])www\\?[.。．｡]\w{_REST})
     |(?P<mail>[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+)
     |(?P<bare>(?<![\w@./\-])(?:[\w\-]+\.)+[A-Za-z]{{2,24}}(?::\d+)?[/?\#][^\s<>"'`\[\]{{}}|]*

@@ -22,5 +22,5 @@ class Parts:
     blobs: Blobs
     publisher: Publisher
     answering: AnsweringParts
-    lately: Lately = field(default_factory=Lately)
     issuer: Issuer | None = None
+    lately: Lately = field(default_factory=Lately)
