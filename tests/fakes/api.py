@@ -48,7 +48,7 @@ PROBLEM = {"type", "title", "status", "detail", "hint"}
 class Api:
     """One installation; `admin` speaks with every scope, `person()` makes others."""
 
-    def __init__(self, folder: Path, qdrant: QdrantClient | None = None, **overrides: Any) -> None:
+    def __init__(self, folder: Path, store: QdrantClient | None = None, **overrides: Any) -> None:
         # Tests call faster than people; those of the limits set their own.
         unlimited = {"per_key": 0, "per_user": 0, "per_address": 0}
         self.settings = Settings(home=folder, **({"broker": {"url": "memory://"}, "rates": unlimited} | overrides))
@@ -57,7 +57,7 @@ class Api:
             self.database.migrate()
         else:
             shutil.copy(_empty_catalog(), folder / "catalog.db")
-        self.vectors = Vectors(qdrant or QdrantClient(":memory:"))
+        self.vectors = Vectors(store or QdrantClient(":memory:"))
         self.blobs = open_blobs(self.settings)
         self.embedders = FakeEmbedders()
         self.gateway = Gateway(self.settings, self.database)

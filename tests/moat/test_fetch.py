@@ -244,6 +244,7 @@ CLIENTS = {
     "ingest/fork_server.py": "no one: a Unix socket to its own parent",
     "ingest/sandbox_process.py": "no one: the other end of that socket",
     "moat/fetch.py": "addresses that somebody gave",
+    "moat/issuer_keys.py": "the issuer of sign-ins, through moat/fetch.py",
     "moat/exposure.py": "no one: it asks the resolver about the API's own address",
     "moat/llm/providers.py": "providers",
     "moat/object_blobs.py": "the bucket",
