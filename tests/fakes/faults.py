@@ -171,7 +171,7 @@ def boundaries() -> list[Boundary]:
     functions = [
         node
         for name in MODULES
-        for node in ast.parse(Path(_source(name)).read_text()).body
+        for node in ast.walk(ast.parse(Path(_source(name)).read_text()))
         if isinstance(node, ast.FunctionDef)
     ]
     return [

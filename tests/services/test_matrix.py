@@ -29,7 +29,7 @@ class Row:
     """What a route demands, and what it answers to those who have that and may know of the thing.
 
     `kind` is of the thing whose id the route takes, in its path or, as ID, in its body: corpus, document, answer, job,
-    key, widget, source, erasure, user; or page, for a widget as any page sees it. Without one the route has no id to vary.
+    key, widget, source, erasure, user; or page, for a widget as any page sees it. Without one there is no id to vary.
     A caller without the scope gets 403, one who may not know of the thing `unseen`.
     """
 
