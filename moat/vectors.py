@@ -100,11 +100,15 @@ class Vectors:
             if self._client.collection_exists(collection):
                 self._made.add(collection)
                 return
-            self._client.create_collection(
-                collection,
-                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-                sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            )
+            try:
+                self._client.create_collection(
+                    collection,
+                    vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                )
+            except (ApiException, grpc.RpcError):
+                if not self._client.collection_exists(collection):
+                    raise  # else another worker was quicker
             for name in ("document_id", "access"):
                 self._client.create_payload_index(collection, name, models.PayloadSchemaType.KEYWORD)
             self._client.create_payload_index(collection, "version", models.PayloadSchemaType.INTEGER)
