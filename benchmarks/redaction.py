@@ -5,14 +5,15 @@ python -m benchmarks.redaction [--misses]
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.sets import set_folder
 from benchmarks.tables import number
 from ingest.redact import find
+from moat.errors import NotFound
 
 # The set's names for what redaction finds; what it marks besides (names, places, ages...) has no fixed form.
 TYPES = {
@@ -31,11 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--misses", action="store_true", help="show what was missed and what was masked in vain")
     options = parser.parse_args()
-    data = os.environ.get("MOAT_DATA")
-    if not data:
-        sys.exit("Set MOAT_DATA to the folder with the evaluation sets; pii_dev is read from it.")
+    try:
+        folder = set_folder("pii_dev")
+    except NotFound as error:
+        sys.exit(f"{error.detail} {error.hint}")
     counts: Counter[tuple[str, str]] = Counter()
-    for text, marked in _sentences(Path(data) / "pii_dev" / "samples.jsonl"):
+    for text, marked in _sentences(folder / "samples.jsonl"):
         found = find(text, TYPES.values())
         for kind in TYPES.values():
             ours = {(start, end) for start, end, type_ in found if type_ == kind}
