@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from answering.body import dollars
-from moat import ledger
+from moat.costs import CostLine, costs
 from services.admin.schemas import CostPage, ModelPage, ModelShape
 from services.dependencies import Asking, PartsOf, Reading
 from services.schemas import Moment
@@ -30,7 +30,7 @@ def get_costs(
     """Sum the ledger: admins see every call, others their own."""
     groups = list(dict.fromkeys(group_by or ["day"]))
     with parts.database.reading() as session:
-        lines = ledger.costs(session, reader, frm=frm, to=to, group_by=groups)
+        lines = costs(session, reader, frm=frm, to=to, group_by=groups)
     items = [_item(groups, line) for line in lines]
     if format == "csv":
         return PlainTextResponse(_csv(groups, items), media_type="text/csv")
@@ -38,7 +38,7 @@ def get_costs(
     return JSONResponse({"items": items, "total_usd": dollars(total)})
 
 
-def _item(groups: list[str], line: ledger.CostLine) -> dict[str, str | int]:
+def _item(groups: list[str], line: CostLine) -> dict[str, str | int]:
     counts = {name: getattr(line, name) for name in _COUNTS}
     return {**dict(zip(groups, line.group, strict=True)), **counts, "cost_usd": dollars(line.cost_usd)}
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from answering.withhold import WITHHELD
-from moat.ledger import NOT_READABLE
+from moat.costs import NOT_READABLE
 from moat.records import Reader
 from moat.tables import AnswerRow, ApiKey, CallRow, utc_now
 from services.idempotency import Once
