@@ -11,6 +11,7 @@ from anyio import CancelScope, to_thread
 
 from answering import extractive, prompt
 from answering.body import body_of
+from answering.chosen import chosen
 from answering.events import Cited, Done, Event, Sources, Token
 from answering.flags import flagged_sources
 from answering.guard import WITHHELD, Guard
@@ -93,7 +94,8 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         await to_thread.run_sync(_open, draft, parts)
     try:
         candidates = replace(query, limit=parts.settings.answering.candidates)
-        found = await to_thread.run_sync(search, candidates, reader, parts)
+        find = search if query.passage_ids is None else chosen
+        found = await to_thread.run_sync(find, candidates, reader, parts)
         draft.timings |= found.timings
         sources = await to_thread.run_sync(_read, draft, found, parts)
         read = tuple(p for source in sources for p in source.passages)

@@ -49,6 +49,7 @@ class Query:
     answer_id: UUID = field(default_factory=uuid4)
     limit: int | None = None
     retrieval: Retrieval | None = None
+    passage_ids: tuple[UUID, ...] | None = None  # read these instead of searching
 
 
 @dataclass(frozen=True, slots=True)

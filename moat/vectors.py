@@ -270,6 +270,12 @@ class Vectors:
         }
         return Hits(tuple(_hit(point) for point in responses[0][:limit]), positions)
 
+    def get(self, collection: str, ids: Sequence[UUID]) -> list[Hit]:
+        """Give the points of these ids that there are, in no order and without a score."""
+        with _translated():
+            found = self._client.retrieve(collection, [str(i) for i in ids], with_payload=True)
+        return [_hit(record) for record in found]
+
     def close(self) -> None:
         self._client.close()
 
@@ -322,12 +328,12 @@ def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> mod
     )
 
 
-def _hit(point: models.ScoredPoint) -> Hit:
+def _hit(point: models.ScoredPoint | models.Record) -> Hit:
     payload = point.payload or {}
     start, end = payload["span"]
     return Hit(
         id=UUID(str(point.id)),
-        score=point.score,
+        score=point.score if isinstance(point, models.ScoredPoint) else 0.0,
         document_id=UUID(payload["document_id"]),
         version=payload["version"],
         ordinal=payload["ordinal"],

@@ -66,6 +66,8 @@ async def ask(
 ) -> Response:
     """Answer a question with citations and what it cost; `stream` sends it as it is made."""
     _check(body, parts)
+    if body.passage_ids is not None and not reader.is_admin:
+        raise Forbidden("Only an admin may choose the passages.", "Leave 'passage_ids' out.")
     limits = parts.settings.answering
     lasts_at_most = timedelta(seconds=limits.deadline_s + limits.drain_s) + MARGIN
     asked = body.model_dump_json()
@@ -74,7 +76,8 @@ async def ask(
     if stored is not None:
         again = await to_thread.run_sync(_recall, UUID(stored.body["id"]), reader, parts)
         return _replayed(again) if body.stream else JSONResponse(again, stored.status)
-    query = Query(body.question, _corpora(body), body.model, answer_id=uuid4())
+    passages = tuple(body.passage_ids) if body.passage_ids is not None else None
+    query = Query(body.question, _corpora(body), body.model, answer_id=uuid4(), passage_ids=passages)
     events = answer(query, reader, parts.answering)
     recorded = _recording(_told(events, body, reader) if parts.settings.log_questions else events, once)
     # An error before the first event still has a status of its own; after it, a stream can only tell it as an event.

@@ -36,6 +36,9 @@ class SearchBody(QuestionBody):
 
 class AnswerBody(QuestionBody):
     model: str | None = Field(None, description="One of GET /v1/models; the configured default otherwise.")
+    passage_ids: list[UUID] | None = Field(
+        None, min_length=1, max_length=200, description="Admins only: read these passages instead of searching."
+    )
     stream: bool = Field(False, description="Answer as server-sent events: sources, token, citation, done, error.")
 
 
