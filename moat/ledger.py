@@ -70,6 +70,7 @@ def settle(
     status: Status,
     model_returned: str = "",
     request_id: str = "",
+    flags: Sequence[str] = (),
 ) -> None:
     """Close a call with what it did cost; the truth replaces a presumed cost, whenever it comes."""
     with database.transaction() as session:
@@ -87,6 +88,7 @@ def settle(
                 raw_usage=dict(usage.raw),
                 model_returned=model_returned,
                 request_id=request_id,
+                flags=list(flags),
                 closed_at=utc_now(),
             )
         )

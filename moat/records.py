@@ -182,7 +182,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as its provider counts them. `cached_input_tokens` are part of `input_tokens`."""
+    """What one call used, in one scheme for all providers.
+
+    Input is everything that was read: cached reads, cache writes and results of the provider's own tools are part of
+    it; output is everything that was written, reasoning too. `raw` is what the provider said, in its own fields.
+    """
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -190,6 +194,15 @@ class Usage:
     reasoning_tokens: int = 0
     reported: bool = True
     raw: Mapping[str, Any] = field(default_factory=dict)
+    cache_write_tokens: int = 0  # kept for five minutes, or for as long as the provider likes
+    cache_write_1h_tokens: int = 0
+    tool_tokens: int = 0
+    search_units: int = 0  # of a reranker
+    context: Mapping[str, str] = field(default_factory=dict)  # what the price depends on besides: service_tier, region
+    other: Mapping[str, int] = field(
+        default_factory=dict
+    )  # units that are billed apart, by their name in the price list
+    reported_usd: Decimal | None = None  # what a provider that names its charge has charged
 
 
 @dataclass(frozen=True, slots=True)

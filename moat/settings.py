@@ -3,7 +3,6 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +20,7 @@ from moat.api_settings import ApiSettings, PositiveSeconds, RatesSettings
 from moat.blobs import check_place
 from moat.errors import InvalidRequest
 from moat.identity_settings import OidcSettings
+from moat.provider_settings import DataSettings, ModelSettings, ProviderSettings
 from moat.retention_settings import AuditSettings, ErasureSettings, RetentionSettings
 from moat.secret_sources import Referring, reference_names, secrets_of
 from moat.section import Section
@@ -148,26 +148,6 @@ class WidgetSettings(Section):
     signature_s: PositiveSeconds = Field(300, description="Longest that the signature of a page's server may live.")
 
 
-class ProviderSettings(Section):
-    """A server that speaks OpenAI's chat protocol."""
-
-    base_url: str = Field("https://api.openai.com/v1", description="Address up to and including /v1.")
-    api_key: SecretStr = Field(SecretStr(""), description="The key the provider wants.")
-    priced_as: str = Field("", description="Provider id in the price list; empty means the provider's own name.")
-    free: bool = Field(False, description="A server of your own: its calls cost nothing.")
-    max_retries: int = Field(2, ge=0, le=10, description="Attempts after the first at a retryable error.")
-
-
-class ModelSettings(Section):
-    """What is known of one model, named `provider/model`."""
-
-    context_window: int = Field(128_000, ge=512, description="Tokens the model can read.")
-    max_output_tokens: int = Field(800, ge=16, description="Most tokens of one answer.")
-    input_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, input.")
-    cached_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, cached input.")
-    output_usd_per_million: Decimal | None = Field(None, ge=0, description="Price override, output.")
-
-
 class CleaningSettings(Section):
     """What is repaired in a document's text, or left out of what is indexed; each rule can be switched off."""
 
@@ -244,6 +224,7 @@ class Settings(BaseSettings):
     erasure: ErasureSettings = ErasureSettings()
     oidc: OidcSettings = OidcSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
+    data: DataSettings = DataSettings()
     models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()
     sources: dict[SourceName, SourceSettings] = Field({}, description="Sources that the worker follows, by name.")

@@ -17,10 +17,14 @@ from moat import ledger
 from moat.database import Database
 from moat.errors import InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
 from moat.ledger import CallContext
-from moat.llm.prices import Price, price_of
+from moat.llm.price_book import PriceBook
+from moat.llm.price_list import sheet_of
+from moat.llm.prices import Bill, PriceSheet
 from moat.llm.providers import AttemptFailed, Message, Piece, count_prompt, count_tokens, load, stream_chat
+from moat.llm.usage import estimated
+from moat.provider_settings import ModelSettings, ProviderSettings
 from moat.records import Usage
-from moat.settings import ModelSettings, ProviderSettings, Settings
+from moat.settings import Settings
 
 __all__ = ["EXTRACTIVE", "CallContext", "Delta", "Gateway", "Message", "ModelInfo"]
 
@@ -61,7 +65,8 @@ class _Plan:
     model: str
     server: ProviderSettings
     known: ModelSettings
-    price: Price
+    prices: PriceSheet
+    price_version: str
     messages: tuple[Message, ...]
     prompt_tokens: int
     ceiling_usd: Decimal
@@ -92,6 +97,7 @@ class Gateway:
     def __init__(self, settings: Settings, database: Database, jitter: Callable[[], float] = random.random) -> None:
         self._settings = settings
         self._database = database
+        self._prices = PriceBook(database)
         self._jitter = jitter
         self._running: set[asyncio.Task[None]] = set()
 
@@ -150,7 +156,7 @@ class Gateway:
         provider, _, model = name.partition("/")
         try:
             server = self._settings.providers.get(provider, ProviderSettings())
-            prices: tuple[Decimal | None, Decimal | None] = price_of(provider, model, server, known).per_million()
+            prices: tuple[Decimal | None, Decimal | None] = sheet_of(provider, model, server, known).per_million()
         except UnpricedModel:
             prices = None, None
         return ModelInfo(name, provider, known.context_window, *prices, default)
@@ -160,7 +166,7 @@ class Gateway:
         if not model:
             raise InvalidRequest(f"{name!r} is not a language model.", "Name one of [models] in moat.toml.")
         server, known = self._settings.providers[provider], self._settings.models[name]
-        price = price_of(provider, model, server, known)
+        prices = sheet_of(provider, model, server, known)
         prompt_tokens = count_prompt(messages)
         if prompt_tokens + known.max_output_tokens > known.context_window:
             raise InvalidRequest(
@@ -168,8 +174,9 @@ class Gateway:
                 "Ask a shorter question, or lower answering.context_tokens.",
             )
         load()
-        ceiling = price.ceiling(prompt_tokens, known.max_output_tokens)
-        return _Plan(provider, model, server, known, price, messages, prompt_tokens, ceiling, context)
+        ceiling = prices.ceiling(prompt_tokens, known.max_output_tokens, tier=server.service_tier)
+        version = self._prices.keep(prices)
+        return _Plan(provider, model, server, known, prices, version, messages, prompt_tokens, ceiling, context)
 
     async def _attempts(self, plan: _Plan, run: _Run) -> None:
         try:
@@ -210,7 +217,7 @@ class Gateway:
                 model=plan.model,
                 attempt=attempt,
                 ceiling_usd=plan.ceiling_usd,
-                price_version=plan.price.version,
+                price_version=plan.price_version,
                 lasts_at_most=timedelta(seconds=limits.deadline_s + limits.drain_s + EXPIRY_MARGIN_S),
             )
         )
@@ -254,13 +261,13 @@ class Gateway:
         """Settle a call: as reported; at nothing when it cannot be billed; a whole answer as counted here; else as
         presumed, at its ceiling."""
         if last.usage is not None:
-            usage, cost_usd = last.usage, plan.price.cost(last.usage)
+            usage, bill = last.usage, plan.prices.bill(last.usage, plan.ceiling_usd)
         elif not billed:
-            usage, cost_usd = Usage(), Decimal(0)
+            usage, bill = Usage(), Bill(Decimal(0))
         else:
             output_tokens = await to_thread.run_sync(count_tokens, "".join(run.text))
-            usage = Usage(plan.prompt_tokens, 0, output_tokens, reported=False)
-            cost_usd = plan.price.cost(usage)
+            usage = estimated(plan.prompt_tokens, output_tokens)
+            bill = plan.prices.bill(usage, plan.ceiling_usd)
             if status != "ok":
                 await to_thread.run_sync(ledger.presume, self._database, call_id, usage)
                 return usage
@@ -270,7 +277,8 @@ class Gateway:
                 self._database,
                 call_id,
                 usage=usage,
-                cost_usd=cost_usd,
+                cost_usd=bill.cost_usd,
+                flags=bill.flags,
                 status=status,
                 model_returned=last.model_returned,
                 request_id=last.request_id,

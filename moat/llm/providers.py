@@ -14,12 +14,14 @@ from typing import Any, Literal
 import httpx
 
 from moat.errors import ProviderError, ProviderTimeout
+from moat.llm.usage import UnreadableUsage, read_usage
+from moat.provider_settings import ModelSettings, ProviderSettings
 from moat.records import Usage
-from moat.settings import ModelSettings, ProviderSettings
 from moat.telemetry import MASK
 
 # What a message's role and separators add to its text, in OpenAI's own count.
 TOKENS_PER_MESSAGE = 4
+OPENAI = "https://api.openai.com/v1"
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
 
@@ -75,7 +77,7 @@ async def stream_chat(
     async with httpx.AsyncClient(timeout=timeout_s, verify=_tls()) as client:
         llm = OpenAILike(
             model=model,
-            api_base=server.base_url,
+            api_base=server.base_url or OPENAI,
             api_key=server.api_key.get_secret_value() or "none",  # the client refuses to start without one
             is_chat_model=True,
             context_window=known.context_window,
@@ -137,20 +139,17 @@ def _piece(raw: Any, text: str) -> Piece:
         text=text,
         finish_reason=(choices[0].finish_reason or "") if choices else "",
         tool_call=bool(delta and (delta.tool_calls or delta.function_call)),
-        usage=_usage(raw.usage.model_dump(exclude_none=True)) if raw.usage else None,
+        usage=_usage(raw) if raw.usage else None,
         model_returned=raw.model or "",
         request_id=raw.id or "",
     )
 
 
-def _usage(raw: Mapping[str, Any]) -> Usage:
-    return Usage(
-        input_tokens=raw.get("prompt_tokens", 0),
-        cached_input_tokens=(raw.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-        output_tokens=raw.get("completion_tokens", 0),
-        reasoning_tokens=(raw.get("completion_tokens_details") or {}).get("reasoning_tokens", 0),
-        raw=raw,
-    )
+def _usage(raw: Any) -> Usage | None:
+    try:
+        return read_usage({"wire": "openai", "usage": raw.usage.model_dump(exclude_none=True)})
+    except UnreadableUsage:
+        return None  # counted here instead
 
 
 def _failure(provider: str, error: Exception, key: str) -> AttemptFailed:

@@ -61,9 +61,19 @@ class CallRow(Table):
     usage: Mapped[str] = mapped_column(default="reported")
     raw_usage: Mapped[dict[str, Any]] = mapped_column(default=dict)
     price_version: Mapped[str] = mapped_column(default="")
+    flags: Mapped[list[str]] = mapped_column(default=list)  # why its cost is an upper bound, where it is
     opened_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     closed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
+
+
+class PriceSheetRow(Table):
+    """The prices that calls were billed by, kept for ever: a new list cannot change what an old call did cost."""
+
+    __tablename__ = "price_sheets"
+    version: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    first_used_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Idempotency(Table):

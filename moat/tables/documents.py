@@ -20,6 +20,7 @@ class Corpus(Table):
     pipeline: Mapped[dict[str, Any]]
     serving_generation: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    reach: Mapped[list[str] | None]  # providers and regions that its text may reach; None: those of the settings
     retention_days: Mapped[int | None]  # documents older than this are erased; None keeps them
     deleted_at: Mapped[datetime | None]  # gone for every reader; the sweeper removes what is left
 

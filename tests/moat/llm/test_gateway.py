@@ -12,6 +12,7 @@ from moat import ledger
 from moat.database import Database
 from moat.errors import InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
 from moat.llm.gateway import CallContext, Delta, Gateway, Message
+from moat.llm.price_book import bill_again
 from moat.records import Call, Reader
 from moat.settings import Settings
 from moat.tables import CallRow
@@ -58,15 +59,17 @@ async def test_text_streams_and_the_reported_usage_is_billed_exactly(database: D
 
     assert "".join(delta.text for delta in deltas) == "Hello there."
     assert deltas[-1].finish_reason == "stop"
+    row = rows(database)[0]
     with database.reading() as session:
         cost = ledger.cost_of(session, wanted)
+        assert bill_again(session, row).cost_usd == row.cost_usd
     assert cost.total_usd == Decimal("0.001")
     assert cost.calls == (
-        Call("answer", "fake", "small", 1000, 400, 100, 25, Decimal("0.001"), "reported", "override", 1, "ok"),
+        Call("answer", "fake", "small", 1000, 400, 100, 25, Decimal("0.001"), "reported", row.price_version, 1, "ok"),
     )
-    row = rows(database)[0]
     assert (row.model_returned, row.request_id, row.corpora) == ("small-2026", "chatcmpl-fake", ["hr"])
-    assert row.raw_usage["prompt_tokens_details"] == {"cached_tokens": 400}
+    assert row.raw_usage["usage"]["prompt_tokens_details"] == {"cached_tokens": 400}
+    assert row.price_version.startswith("settings ")
     assert row.ceiling_usd >= Decimal("0.0001")
 
 
