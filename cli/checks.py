@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -198,7 +199,7 @@ def models(settings: Settings) -> Iterator[Finding]:
 
 def _model(settings: Settings, name: str) -> Finding:
     # genai-prices takes half a second to import, which a home without models need not wait for.
-    from moat.llm.prices import price_of
+    from moat.llm.price_list import is_stale, sheet_of
 
     title = f"Model {name}"
     provider, _, model = name.partition("/")
@@ -207,11 +208,16 @@ def _model(settings: Settings, name: str) -> Finding:
         return Finding(
             title, "broken", f"There is no provider {provider!r}.", f"Add [providers.{provider}] to moat.toml."
         )
-    if not server.api_key.get_secret_value() and not server.free:
+    keyless = server.costs_nothing(provider) or server.speaks(provider) == "bedrock"  # the machine has the keys
+    if not server.api_key.get_secret_value() and not keyless:
         step = f"Set MOAT_PROVIDERS__{provider.upper()}__API_KEY, or free = true for a server of your own."
         return Finding(title, "broken", "Its provider has no key.", step)
     try:
-        price = price_of(provider, model, server, settings.models[name])
+        prices = sheet_of(provider, server.deployments.get(model, model), server, settings.models[name])
     except MoatError as error:
         return Finding(title, "broken", error.detail, error.hint)
-    return Finding(title, "ok", f"priced by {price.version}")
+    text = f"priced by {prices.version}" + (f", as of {prices.as_of}" if prices.as_of else "")
+    if is_stale(prices, datetime.now(UTC).date()):
+        step = "Install a newer genai-prices, or look the price up and set it with prices_as_of."
+        return Finding(title, "warning", f"{text}: over 60 days old", step)
+    return Finding(title, "ok", text)

@@ -1,5 +1,6 @@
 """What every paid call cost: a row opened before the call, closed after it, and never deleted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal

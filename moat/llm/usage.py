@@ -201,10 +201,11 @@ def _count(section: Mapping[str, Any], name: str, *, needed: bool = False) -> in
     value = section.get(name)
     if value is None and not needed:
         return 0
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value != int(value) or value < 0:
-        raise UnreadableUsage(f"{name} is no count: {value!r}")
-    return int(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        count = int(value)
+        if count == value and count >= 0:
+            return count
+    raise UnreadableUsage(f"{name} is no count: {value!r}")
 
 
 def _dollars(value: Any) -> Decimal | None:
