@@ -135,7 +135,7 @@ PRICE = "input_usd_per_million = 1\noutput_usd_per_million = 2"
 @pytest.mark.parametrize(
     ("key", "price", "level", "says"),
     [
-        ('api_key = "sk-x"', PRICE, "ok", "override"),
+        ('api_key = "sk-x"', PRICE, "ok", "settings"),
         ("", PRICE, "broken", "has no key"),
         ('api_key = "sk-x"', "", "broken", "price"),
         ("free = true", "", "ok", "free"),
