@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.instruction_patterns import PATTERNS
+from ingest.openings import Patterns
 from moat.records import CanonicalText, ParsedDocument
 
 REPORTED_AT_MOST = 100
@@ -19,7 +20,7 @@ _PIECE, _SHARED = 40_000, 1_200
 _BLOB = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{32,}={0,2}(?![A-Za-z0-9+/=_-])")
 _WORDS = re.compile(r"[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}")
 
-_COMPILED = {kind: re.compile("|".join(patterns), re.IGNORECASE) for kind, patterns in PATTERNS.items()}
+_COMPILED = Patterns(PATTERNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ def find(text: str) -> list[Finding]:
 
 
 def _find(piece: str, at: int) -> set[Finding]:
-    spans = [(kind, m.span()) for kind, pattern in _COMPILED.items() for m in pattern.finditer(piece)]
-    spans += [("encoded", m.span()) for m in _BLOB.finditer(piece) if _says_something(m[0])]
-    return {Finding(kind, at + start, at + end) for kind, (start, end) in spans}
+    found = list(_COMPILED.find(piece))
+    found += [("encoded", *m.span()) for m in _BLOB.finditer(piece) if _says_something(m[0])]
+    return {Finding(kind, at + start, at + end) for kind, start, end in found}
 
 
 def report(parsed: ParsedDocument, canonical: CanonicalText) -> list[dict[str, Any]]:
