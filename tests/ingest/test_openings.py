@@ -7,8 +7,9 @@ import pytest
 
 from ingest.instruction_patterns import PATTERNS
 from ingest.openings import Patterns
-from tests.ingest.test_instructions import PLANTED
+from tests.fakes.instruction_sentences import FOUND
 
+PLANTED = [text for text, _ in FOUND]
 PLAIN = {group: re.compile("|".join(patterns), re.IGNORECASE) for group, patterns in PATTERNS.items()}
 ALL = Patterns(PATTERNS)
 FILLERS = (
