@@ -26,14 +26,18 @@ def without(body: Mapping[str, Any], gone: Collection[UUID]) -> dict[str, Any]:
     if not lost and not changed:
         return dict(body)
     withheld = body.get("withheld", 0) + lost
-    note = _note(body.get("note", ""))
-    return {**body, "answer": text or WITHHELD, "citations": kept, "note": note, "withheld": withheld}
+    return _shown(body, text, kept, withheld)
 
 
 def without_anything(body: Mapping[str, Any]) -> dict[str, Any]:
     """Withhold a stored answer whole."""
-    withheld = body.get("withheld", 0) + len(body["citations"])
-    return {**body, "answer": WITHHELD, "citations": [], "note": _note(body.get("note", "")), "withheld": withheld}
+    return _shown(body, "", [], body.get("withheld", 0) + len(body["citations"]))
+
+
+def _shown(body: Mapping[str, Any], text: str, citations: list[Any], withheld: int) -> dict[str, Any]:
+    note, links = _note(body.get("note", "")), _links(body.get("links", ()), text)
+    shown = {"answer": text or WITHHELD, "citations": citations, "note": note, "withheld": withheld, "links": links}
+    return {**body, **shown}
 
 
 def without_record(answer: Answer, gone: Collection[UUID]) -> Answer:
@@ -45,7 +49,13 @@ def without_record(answer: Answer, gone: Collection[UUID]) -> Answer:
     lost = len(answer.citations) - len(kept)
     if not lost and not changed:
         return answer
-    return replace(answer, answer=text or WITHHELD, citations=kept, note=_note(answer.note), withheld=lost)
+    links = tuple(_links(answer.links, text))
+    return replace(answer, answer=text or WITHHELD, citations=kept, note=_note(answer.note), withheld=lost, links=links)
+
+
+def _links(links: Iterable[str], text: str) -> list[str]:
+    """Keep the addresses that still stand in the text: the others are of documents that are gone, too."""
+    return [link for link in links if link in text]
 
 
 def _note(before: str) -> str:

@@ -1,5 +1,6 @@
 """What is taken out of an answer when a document it was made of is gone."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from answering.body import body_of
-from answering.withhold import PARTLY_WITHHELD, WITHHELD, without, without_record
+from answering.withhold import PARTLY_WITHHELD, WITHHELD, without, without_anything, without_record
 from moat.records import Answer, Citation, Cost
 from moat.tables import utc_now
 
@@ -71,3 +72,18 @@ def test_documents_go_one_after_the_other() -> None:
     body: dict[str, Any] = without(without(body_of(EXTRACTED), {ONE}), {TWO})
     assert (body["answer"], body["citations"], body["withheld"]) == (WITHHELD, [], 2)
     assert body["note"].count(PARTLY_WITHHELD) == 1
+
+
+def test_links_go_with_the_sentences_that_they_stood_in() -> None:
+    kept, lost = "https://intranet.example/bus", "https://intranet.example/merger-of-june"
+    made = answer(
+        f"Plans are at {lost} [1]. The timetable is at {kept} [2].",
+        citation(1, ONE, f"Plans are at {lost}."),
+        citation(2, TWO, f"The timetable is at {kept}."),
+    )
+    made = replace(made, links=(lost, kept))
+    body = without(body_of(made), {ONE})
+    assert body["links"] == [kept]
+    assert "merger" not in str(body)
+    assert body_of(without_record(made, {ONE})) == body
+    assert without_anything(body_of(made))["links"] == []
