@@ -67,8 +67,7 @@ def costs(
     keys = {
         row.id: f"{row.name} ({row.prefix}…)" for row in session.execute(select(ApiKey.id, ApiKey.name, ApiKey.prefix))
     }
-    readable = None if reader.is_admin else {corpus.name for corpus in readable_corpora(session, reader)}
-    labels = _labels(keys, readable)
+    labels = _labels(keys, corpora_as_shown_to(session, reader))
     lines: dict[tuple[str, ...], CostLine] = {}
     # Grouped here rather than in SQL: no two databases cut a time into days or compare JSON lists alike.
     for row in session.scalars(statement.execution_options(yield_per=1000)):
@@ -77,15 +76,21 @@ def costs(
     return [lines[group] for group in sorted(lines)]
 
 
-def _labels(keys: dict[UUID, str], readable: set[str] | None) -> dict[str, Callable[[CallRow], str]]:
-    def named(corpora: list[str]) -> str:
-        shown = (name if readable is None or name in readable else NOT_READABLE for name in corpora)
-        return " + ".join(dict.fromkeys(shown))
+def corpora_as_shown_to(session: Session, reader: Reader) -> Callable[[Sequence[str]], list[str]]:
+    """Give what names the corpora of a call: each once, and none that this reader may not read."""
+    readable = None if reader.is_admin else {corpus.name for corpus in readable_corpora(session, reader)}
 
+    def named(corpora: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys(c if readable is None or c in readable else NOT_READABLE for c in corpora))
+
+    return named
+
+
+def _labels(keys: dict[UUID, str], named: Callable[[Sequence[str]], list[str]]) -> dict[str, Callable[[CallRow], str]]:
     return {
         "day": lambda row: row.opened_at.date().isoformat(),
         "model": lambda row: f"{row.provider}/{row.model}",
-        "corpus": lambda row: named(row.corpora),
+        "corpus": lambda row: " + ".join(named(row.corpora)),
         "user": lambda row: row.user,
         "key": lambda row: _without_key(row) if row.key_id is None else keys.get(row.key_id, str(row.key_id)),
         "kind": lambda row: row.kind,

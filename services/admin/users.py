@@ -12,6 +12,7 @@ from answering.body import dollars
 from answering.history import shown
 from moat import audit
 from moat.access import rule
+from moat.costs import corpora_as_shown_to
 from moat.errors import Forbidden
 from moat.history import forget_history
 from moat.records import Reader
@@ -48,7 +49,7 @@ def export_user(user: str, reader: Reading, parts: PartsOf) -> ExportShape:
             keys=_plain(keys, _KEY),
             answers=_answers(session, reader, user),
             feedback=_feedback(session, user),
-            calls=_calls(calls),
+            calls=_calls(session, reader, calls),
             documents=_documents(session, reader, user),
             erasures=_plain(erasures, _ERASURE),
             audit=_entries(session, user),
@@ -70,8 +71,13 @@ def _may(reader: Reader, user: str) -> None:
         raise Forbidden("Only an admin may do this for another user.", "Name the user of your own key.")
 
 
-def _calls(rows: Sequence[CallRow]) -> list[dict[str, Any]]:
-    return [item | {"cost_usd": dollars(row.cost_usd)} for item, row in zip(_plain(rows, _CALL), rows, strict=True)]
+def _calls(session: Session, reader: Reader, rows: Sequence[CallRow]) -> list[dict[str, Any]]:
+    """List calls; as in the costs, a corpus that the reader may not read has no name."""
+    named = corpora_as_shown_to(session, reader)
+    return [
+        item | {"corpora": named(row.corpora), "cost_usd": dollars(row.cost_usd)}
+        for item, row in zip(_plain(rows, _CALL), rows, strict=True)
+    ]
 
 
 def _answers(session: Session, reader: Reader, user: str) -> list[dict[str, Any]]:

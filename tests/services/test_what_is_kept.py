@@ -177,6 +177,9 @@ def test_own_bill_names_no_corpus_that_may_not_be_read(api: Api) -> None:
     costs = "/v1/costs?group_by=corpus"
     assert [line["corpus"] for line in ann.get(costs).json()["items"]] == [f"default + {NOT_READABLE}"]
     assert [line["corpus"] for line in api.admin.get(costs).json()["items"]] == ["default + merger"]
+    export = "/v1/users/ann/export"
+    assert [call["corpora"] for call in ann.get(export).json()["calls"]] == [["default", NOT_READABLE]]
+    assert [call["corpora"] for call in api.admin.get(export).json()["calls"]] == [["default", "merger"]]
 
 
 def test_member_that_is_shared_alone_does_not_tell_what_it_came_in(api: Api) -> None:
