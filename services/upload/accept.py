@@ -87,8 +87,22 @@ def _commit(
         session.flush()
         for generation in live_generations(session, corpus.id):
             ask_indexing(session, document, document.version, generation, terms.queue)
-        audit.note(session, reader, "document.uploaded", document.id, corpus_id=corpus.id, version=document.version)
+        _note(session, reader, document, terms)
         return Accepted(document.id, document.state, duplicate=False)
+
+
+def _note(session: Session, reader: Reader, document: Document, terms: Terms) -> None:
+    """Write down the upload; who may read is a part of it where the uploader said so."""
+    told = {} if terms.access is None else {"access": sorted(terms.access)}
+    audit.note(
+        session,
+        reader,
+        "document.uploaded",
+        document.id,
+        corpus_id=document.corpus_id,
+        version=document.version,
+        **told,
+    )
 
 
 def _unseal(sha256: str, database: Database, blobs: Blobs) -> None:

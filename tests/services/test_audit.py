@@ -86,6 +86,14 @@ def test_every_deed_is_written_down_by_ids_alone(api: Api) -> None:
     assert verdict(api).entries == len(entries(api))
 
 
+def test_an_upload_that_says_who_may_read_is_written_down_with_it(api: Api) -> None:
+    ann = api.person("ann", "staff", "board")
+    api.add("lunch.txt", "Lunch is served at noon.", client=ann)
+    api.add("lunch.txt", "Lunch is served at one.", client=ann, access=["staff", "board"])
+    told = [entry["details"] for entry in entries(api, action="document.uploaded")]
+    assert told == [{"version": 1}, {"version": 2, "access": ["board", "staff"]}]
+
+
 def test_questions_are_written_down_where_a_setting_says_so(tmp_path: Path) -> None:
     api = Api(tmp_path, audit={"questions": True})
     api.admin.post("/v1/answers", json={"question": "Who is it?"})
