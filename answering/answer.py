@@ -106,7 +106,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
                 draft.take(event)
                 yield event
     except MoatError as error:
-        draft.end("failed", error.detail)
+        draft.end("failed", error.public)
         raise
     finally:
         with CancelScope(shield=True):

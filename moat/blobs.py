@@ -221,7 +221,9 @@ class FolderBlobs:
 
     def check(self) -> None:
         if not os.access(self._staging, os.R_OK | os.W_OK | os.X_OK):
-            raise Unavailable(f"The folder of the blobs, {self._folder}, is gone or may not be written.", _FOLDER_HINT)
+            raise Unavailable(
+                "The folder of the blobs is gone or may not be written.", _FOLDER_HINT, inside=self._folder
+            )
 
     def _path(self, name: str) -> Path:
         return self._folder / placed(name)
@@ -295,7 +297,7 @@ def disk_errors() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("The disk that holds the blobs is full.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise Unavailable(f"The folder of the blobs may not be written: {error}", _FOLDER_HINT) from error
+            raise Unavailable("The folder of the blobs may not be written.", _FOLDER_HINT, inside=error) from error
         raise
 
 

@@ -151,7 +151,7 @@ def _translated() -> Iterator[None]:
         text = str(error.orig)
         if any(phrase in text for phrase in _DISK_FULL):
             raise StorageFull("The catalog's disk is full.") from error
-        raise Unavailable(f"The catalog does not answer: {text}") from error
+        raise Unavailable("The catalog does not answer.", inside=text) from error
     except PoolTimeout as error:
         raise Unavailable("Every connection to the catalog is in use.") from error
     except DataError as error:  # such as a null character, which PostgreSQL does not store

@@ -4,16 +4,21 @@ from typing import ClassVar
 
 
 class MoatError(Exception):
-    """Base of every error a caller can act on; `detail` states the fact and `hint` the next step."""
+    """Base of every error a caller can act on; `detail` states the fact and `hint` the next step.
+
+    `inside` is what of it only operators may read, since it names hosts, folders or users: `detail`, which is logged,
+    ends with it, and `public` is what callers are told.
+    """
 
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     title: ClassVar[str] = "Something went wrong inside Moat"
     default_hint: ClassVar[str] = ""
 
-    def __init__(self, detail: str, hint: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str, hint: str = "", *, inside: object = "") -> None:
+        self.public = detail
+        self.detail = f"{detail.removesuffix('.')}: {inside}" if str(inside) else detail
+        super().__init__(self.detail)
         self.hint = hint or self.default_hint
 
     @classmethod

@@ -104,7 +104,7 @@ class IssuerKeys:
     def _usable(self, held: _Held | None) -> tuple[IssuerKey, ...]:
         if held is None or self._age(held) > self._settings.keep_s:
             raise Unavailable(
-                f"The issuer's keys cannot be fetched: {self._failure}", "Try again; use a key meanwhile."
+                "The issuer's keys cannot be fetched.", "Try again; use a key meanwhile.", inside=self._failure
             )
         return held.keys
 

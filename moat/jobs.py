@@ -164,7 +164,7 @@ class Publisher:
                 self._app.send_task(row.task, args=row.arguments, queue=row.queue, task_id=str(row.id), retry=False)
                 sent.append(row)
         except (OperationalError, KombuError, OSError) as error:
-            raise Unavailable(f"The broker does not answer: {error}") from error
+            raise Unavailable("The broker does not answer.", inside=error) from error
         finally:
             self._mark(sent, [row for row in batch if row not in sent])
         return len(sent)
@@ -186,9 +186,9 @@ def waiting(app: Celery, queue: str) -> int:
                 channel = connection.default_channel
                 return int(channel.queue_declare(queue=queue, durable=True, passive=False).message_count)
             except (*connection.connection_errors, *connection.channel_errors) as error:  # the transport's own kinds
-                raise Unavailable(f"The broker does not answer: {error}") from error
+                raise Unavailable("The broker does not answer.", inside=error) from error
     except (OperationalError, KombuError, OSError) as error:
-        raise Unavailable(f"The broker does not answer: {error}") from error
+        raise Unavailable("The broker does not answer.", inside=error) from error
 
 
 def _due(queue: str, now: datetime) -> Select[Outbox]:

@@ -151,10 +151,12 @@ class ObjectBlobs:
         if not answer and isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return StorageFull("The disk that holds files on their way to the bucket and from it is full.")
         if code in _FULL:
-            return StorageFull(f"There is no room in {self._url}.", _ROOM_HINT)
+            return StorageFull("There is no room in the bucket of the blobs.", _ROOM_HINT, inside=self._url)
         if isinstance(error, PermissionError):
-            return Unavailable(f"{self._url} refuses the key it is given: {error}", _HINT)
-        return Unavailable(f"{self._url} cannot be used: {error}", _HINT)
+            return Unavailable(
+                "The bucket of the blobs refuses the key it is given.", _HINT, inside=f"{self._url}: {error}"
+            )
+        return Unavailable("The bucket of the blobs cannot be used.", _HINT, inside=f"{self._url}: {error}")
 
 
 def _s3_failures() -> tuple[type[BaseException], ...]:

@@ -350,4 +350,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (ApiException, ResponseHandlingException, grpc.RpcError, httpx.HTTPError) as error:
-        raise Unavailable(f"The vector store failed: {str(error)[:300]}") from error
+        raise Unavailable("The vector store failed.", inside=str(error)[:300]) from error

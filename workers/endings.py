@@ -58,7 +58,7 @@ def _end(claim: Claim, state: DocumentState, error: MoatError, parts: Parts) -> 
     log.warning("a document ended %s: %s", state.value, error.detail, extra={"indexing": claim.indexing_id})
     with _unless_lost(claim, parts), parts.database.transaction() as session:
         row = fenced(session, claim)
-        finish(session, row, state, error.detail, error.hint)
+        finish(session, row, state, error.public, error.hint)
         mark_untidy(session, claim.document_id)  # this attempt or one before it may have written points
         wake_reindex(session, claim.generation_id)
 
@@ -75,7 +75,7 @@ def _retry_later(claim: Claim, error: MoatError, parts: Parts, failures: int | N
             row.attempts = 0
         else:
             row.failures = failures
-        row.error, row.hint = error.detail, error.hint
+        row.error, row.hint = error.public, error.hint
         requeue(session, row, timedelta(seconds=wait_s))
 
 

@@ -12,7 +12,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from qdrant_client import QdrantClient
 
+from moat.database import Database
+from moat.errors import Unavailable
 from tests.fakes.api import Api, problem
 from tests.fakes.served import served
 
@@ -159,6 +162,34 @@ def test_lost_catalog_is_503_everywhere_and_shown_by_health(api: Api) -> None:
     assert ready.status_code == 503
     assert ready.json()["parts"]["catalog"]["ok"] is False
     assert api.client().get("/health/live").status_code == 200
+
+
+def test_outage_tells_callers_no_host_folder_or_user(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = Database("postgresql://keeper@127.0.0.1:1/ledgers")
+    monkeypatch.setattr(api.database, "engine", away.engine)
+    for client in (api.client("moat_wrong"), api.admin):
+        told = problem(client.get("/v1/corpora"), 503)
+        assert (told["detail"], told["hint"]) == ("The catalog does not answer.", Unavailable.default_hint)
+    assert "127.0.0.1" in caplog.text, "the log says it"
+    monkeypatch.undo()
+    api.add("a.txt", "Lunch is at noon.")
+    monkeypatch.setattr(api.vectors, "_client", QdrantClient(port=1, check_compatibility=False))
+    assert problem(api.admin.post("/v1/search", json=ASK), 503)["detail"] == "The vector store failed."
+    asked = api.admin.post("/v1/answers", json=ASK | {"stream": True})
+    stored = api.admin.get("/v1/users/admin/export").json()["answers"][0]["body"]
+    for text in (asked.text, str(stored)):
+        assert "The vector store failed." in text
+        assert "refused" not in text
+
+
+def test_two_keys_in_one_call_are_refused_whichever_is_good(api: Api) -> None:
+    good, bad = f"Bearer {api.admin_key}", "Bearer moat_wrong"
+    for keys in ([good, bad], [bad, good], [good, good]):
+        request = api.admin.build_request("GET", "/v1/corpora")
+        request.headers = httpx.Headers([("Authorization", key) for key in keys])
+        assert "More than one key" in problem(api.admin.send(request), 401)["detail"]
 
 
 def test_health_is_ready_when_everything_answers(api: Api) -> None:
