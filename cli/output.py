@@ -36,8 +36,9 @@ err = _console(stderr=True)
 
 
 def emit(value: Any) -> None:
-    """Print a value as JSON."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print a value as JSON; what would steer a terminal stands in it as an escape."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    typer.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:

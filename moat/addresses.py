@@ -20,6 +20,9 @@ _REFUSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in ("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "240.0.0.0/4")
 )
+# Where clouds answer with credentials beside the link-local address: not even an allowed host may be there.
+_METADATA = ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192")
+_NEVER = tuple(map(ipaddress.ip_address, (*_METADATA, "255.255.255.255")))
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.I)
 _STRICT_V4 = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}")
@@ -44,10 +47,18 @@ def is_public(address: Address) -> bool:
 
 
 def is_never_a_server(address: Address) -> bool:
-    """Tell an address that not even an allowed host may have: link-local (cloud metadata), multicast, none at all."""
-    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    found = inner or address
-    return found.is_link_local or found.is_multicast or found.is_unspecified or str(found) == "255.255.255.255"
+    """Tell an address that not even an allowed host may have: link-local and other cloud metadata, multicast, none."""
+    found = _carried(address) or address
+    return found in _NEVER or found.is_link_local or found.is_multicast or found.is_unspecified
+
+
+def _carried(address: Address) -> ipaddress.IPv4Address | None:
+    """Give the IPv4 address that a network would take out of an IPv6 one and go to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64 or (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def is_disguised(host: str) -> bool:

@@ -85,8 +85,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     openapi.install(app)
     # The last one added stands outermost.
     app.add_middleware(RequestLimit, settings=settings.api)
-    app.add_middleware(RateLimit, rates=app.state.rates)
     app.add_middleware(WidgetCors, database=used.database)
+    app.add_middleware(RateLimit, rates=app.state.rates)
     app.add_middleware(Peers, trusted_proxies=settings.api.trusted_proxies)
     app.add_middleware(SecurityHeaders, hsts_s=settings.api.hsts_s)
     return app

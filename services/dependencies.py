@@ -26,7 +26,10 @@ PartsOf = Annotated[Parts, Depends(get_parts)]
 
 def get_reader(request: Request, parts: PartsOf) -> Reader:
     """Turn the bearer key or token into a Reader, or raise Unauthenticated; a trusted key may state another person."""
-    kind, _, rest = request.headers.get("authorization", "").partition(" ")
+    sent = request.headers.getlist("authorization")
+    if len(sent) > 1:  # whoever looked at it on the way may have looked at the other one
+        raise Unauthenticated("More than one key came with this call.", "Send one Authorization header.")
+    kind, _, rest = "".join(sent).partition(" ")
     secret = rest.strip()
     if kind.lower() != "bearer" or not secret:
         raise Unauthenticated("No key came with this call.")

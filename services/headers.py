@@ -12,8 +12,8 @@ API_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-# Documents and answers are one reader's: no cache on the way keeps them.
-_PRIVATE = ("/v1/", "/health/")
+# Documents and answers are one reader's: no cache on the way keeps what does not say for itself that it may be kept.
+_PUBLIC = ("/static/", "/static-offline-docs/")
 
 
 class SecurityHeaders:
@@ -39,7 +39,7 @@ class SecurityHeaders:
 
     def _wanted(self, scope: Scope) -> dict[str, str]:
         wanted = dict(API_HEADERS)
-        if scope["path"].startswith(_PRIVATE):
+        if not scope["path"].startswith(_PUBLIC):
             wanted["Cache-Control"] = "no-store"
         if scope["scheme"] == "https" and self._hsts_s:  # by now also what a trusted proxy said
             wanted["Strict-Transport-Security"] = f"max-age={self._hsts_s}"

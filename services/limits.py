@@ -19,7 +19,7 @@ from services.problems import of_error, respond
 log = logging.getLogger(__name__)
 
 _CLOSE = {"Connection": "close"}
-_WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
+WIDGET_PATHS = ("/v1/widget-sessions", "/v1/answers")
 
 
 class RequestLimit:
@@ -108,7 +108,7 @@ class WidgetCors:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_WIDGET_PATHS):
+        if scope["type"] != "http" or not scope["path"].startswith(WIDGET_PATHS):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

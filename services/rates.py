@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from moat.access import digest
 from moat.api_settings import RatesSettings
 from moat.errors import RateLimited
+from services.limits import WIDGET_PATHS
 from services.problems import of_error, respond
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,10 @@ class RateLimit:
             await to_thread.run_sync(self._take, scope, limiter=self._threads)
         except RateLimited as error:
             await sleep(self._rates.refusal_s)
-            await respond(of_error(error), {"Retry-After": str(error.retry_after_s)})(scope, receive, send)
+            headers = {"Retry-After": str(error.retry_after_s)}
+            if scope["path"].startswith(WIDGET_PATHS):  # no origin was looked up, and a page should be able to say why
+                headers["Access-Control-Allow-Origin"] = "*"
+            await respond(of_error(error), headers)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

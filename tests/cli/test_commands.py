@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cli.client import Client
+from cli.output import emit
 from moat.errors import Unavailable
 
 
@@ -34,6 +35,15 @@ def test_an_answer_as_json_is_the_whole_answer(knowing: Any, moat: Any) -> None:
     answer = json.loads(moat("ask", "How many days of leave in a year?", "--json").out)
     assert answer["citations"][0]["quote"] == "Everyone has thirty days of leave in a year."
     assert answer["cost"]["total_usd"] == "0"
+
+
+def test_json_holds_nothing_that_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"title": "Plan\x9b2J\x1b[31m\u202egnp.exe\x7f", "lines": ["one\ntwo\ttäb"]}
+    emit(value)
+    said = capsys.readouterr().out
+    assert json.loads(said) == value
+    assert not {"\x9b", "\x1b", "\u202e", "\x7f"} & set(said)
+    assert "täb" in said
 
 
 def test_an_unknown_model_is_the_askers_mistake(knowing: Any, moat: Any) -> None:

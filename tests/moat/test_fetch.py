@@ -232,9 +232,12 @@ def test_an_allowed_host_of_the_intranet_is_fetched_but_never_a_link_local_addre
     web = Web()
     assert web.fetch("http://intranet/", allow_hosts=("intranet",))[1] == b"hello"
     assert web.connected == ["10.1.2.3"]
-    for host in ("metadata.example", "169.254.169.254"):
+    metadata = ("169.254.169.254", "[fd00:ec2::254]", "100.100.100.200", "192.0.0.192", "[64:ff9b::a9fe:a9fe]")
+    hidden = ("[64:ff9b::100.100.100.200]", "[2002:a9fe:a9fe::]", "[2600::5efe:a9fe:a9fe]", "[::ffff:100.100.100.200]")
+    for host in ("metadata.example", *metadata, *hidden):
         with pytest.raises(FetchRefused):
-            web.fetch(f"http://{host}/", allow_hosts=(host,))
+            web.fetch(f"http://{host}/", allow_hosts=(host.strip("[]"),))
+    assert web.connected == ["10.1.2.3"]
     with pytest.raises(FetchRefused):
         web.fetch("http://localhost/", allow_hosts=("intranet",))
 

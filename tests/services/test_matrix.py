@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
 from tests.fakes.houses import (
     CALLERS,
@@ -101,6 +102,10 @@ TABLE: dict[str, Row] = {
 }
 
 
+# Pages and their files, which are the same for everybody.
+PUBLIC = {"/", "/docs", "/openapi.json", "/static-offline-docs", "/static/{path:path}", "/widget.js"}
+
+
 @pytest.fixture(scope="module")
 def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Houses]:
     made = Houses(tmp_path_factory.mktemp("houses"))
@@ -134,6 +139,13 @@ def at(path: str, id_: str) -> str:
 def test_every_route_has_its_row_and_every_row_its_route(houses: Houses) -> None:
     paths = houses.api.app.openapi()["paths"]
     assert {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods} == set(TABLE)
+
+
+def test_what_the_description_leaves_out_are_public_files_and_no_more(houses: Houses) -> None:
+    """A route that is hidden from the description would have no row above."""
+    described = houses.api.app.openapi()["paths"]
+    served = {str(route.path) for route in iter_route_contexts(houses.api.app.routes)}
+    assert served - set(described) == PUBLIC
 
 
 @pytest.mark.parametrize("route", TABLE)

@@ -196,7 +196,8 @@ def test_every_answer_carries_the_headers_whatever_it_is(tmp_path: Path, monkeyp
         assert "unsafe" not in answer.headers["content-security-policy"], path
         assert "access-control-allow-credentials" not in answer.headers, path
         assert "set-cookie" not in answer.headers, path
-    assert api.admin.get("/v1/models").headers["cache-control"] == "no-store"
+    for path in ("/v1/models", "/health/ready", "/openapi.json", "/nowhere"):
+        assert api.admin.get(path).headers["cache-control"] == "no-store"
     api.close()
 
 

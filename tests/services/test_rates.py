@@ -160,6 +160,17 @@ def test_wrong_keys_are_counted_before_anything_is_looked_up(tmp_path: Path) -> 
     api.close()
 
 
+def test_preflights_are_counted_before_their_origin_is_looked_up(tmp_path: Path) -> None:
+    api = made(tmp_path, per_address=2)
+    page = api.client(Origin="https://page.example", **{"Access-Control-Request-Method": "POST"})
+    assert [page.options("/v1/answers").status_code for _ in range(3)] == [403, 403, 429]
+    refused = page.post("/v1/answers", json={"question": "When is lunch?"})
+    assert problem(refused, 429)
+    assert refused.headers["access-control-allow-origin"] == "*", "so that a widget can say that it must wait"
+    assert "access-control-allow-origin" not in page.get("/v1/keys").headers
+    api.close()
+
+
 def test_neighbours_in_one_ipv6_network_are_one_address(tmp_path: Path) -> None:
     api = made(tmp_path, per_address=2)
 
