@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from moat import audit
-from moat.access import find_corpus, rule
+from moat.access import check_still_valid, find_corpus, rule
 from moat.blobs import Blobs
 from moat.database import Database
 from moat.documents import ask_indexing, is_referenced, live_generations, mark_untidy, pass_on_access
@@ -60,9 +60,9 @@ def _commit(
 ) -> Accepted:
     sha256 = arrived.staged.sha256
     with database.transaction() as session:
-        find_corpus(
-            session, reader, str(corpus.id), "against_changes"
-        )  # it may have been deleted while the files were arriving
+        # While the files were arriving, which may take hours, the key may have been revoked and the corpus deleted.
+        check_still_valid(session, reader)
+        find_corpus(session, reader, str(corpus.id), "against_changes")
         database.lock(session, f"blob/{sha256}")
         database.lock(session, f"key/{corpus.id}/{terms.key}")
         existing = _find(session, corpus.id, terms.key, reader)

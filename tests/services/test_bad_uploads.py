@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from moat.blobs import Staged
@@ -281,3 +282,19 @@ def test_upload_of_many_files_keeps_few_files_open(tmp_path: Path, monkeypatch: 
     assert json.loads(response.text)["items"][29]["state"] == "queued"
     assert most <= 1
     api.close()
+
+
+def test_key_that_is_revoked_while_its_files_arrive_uploads_nothing(api: Api) -> None:
+    made = api.admin.post("/v1/keys", json={"name": "k", "user": "ann", "scopes": ["upload"]}).json()
+    body, headers = multipart(('name="files"; filename="notes.txt"', GOOD))
+
+    def slowly() -> Iterator[bytes]:
+        yield body[:-20]
+        assert api.admin.delete(f"/v1/keys/{made['id']}").status_code == 200
+        yield body[-20:]
+
+    with served(api.app) as url:
+        headers |= {"Authorization": f"Bearer {made['key']}"}
+        told = problem(httpx.post(url + ROUTE, content=slowly(), headers=headers, timeout=60), 401)
+    assert told["items"][0]["problem"]["status"] == 401
+    nothing_kept(api)
