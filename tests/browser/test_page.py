@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -157,3 +158,18 @@ def test_nothing_is_wider_than_the_window(page: Page, site: Site, tmp_path: Path
     upload(page, tmp_path, f"{'a-very-long-name-' * 9}.txt", HANDBOOK)
     expect(row(page, "a-very-long-name")).to_have_attribute("data-state", "ready", timeout=60_000)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_link_with_a_key_asks_first_where_it_did_not_come_from_this_machine(page: Page, site: Site) -> None:
+    site.scripted()
+    there = site.url.replace("127.0.0.1", "moat.localhost")
+    site.own_hosts.add(urlsplit(there).netloc)
+    page.goto(f"{there}/#key={site.key}")
+    asked = page.get_by_role("dialog", name="Use the key in this link?")
+    asked.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog", name="Welcome to Moat")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert site.key not in page.url
+    page.goto(f"{there}/#key={site.key}")
+    asked.get_by_role("button", name="Use it").click()
+    expect(page.locator("#corpus")).to_be_enabled()

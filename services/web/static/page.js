@@ -33,18 +33,29 @@ function start() {
   for (const button of document.querySelectorAll("[data-to]")) {
     button.addEventListener("click", () => view(button.dataset.to));
   }
-  addEventListener("hashchange", () => takeKey() && location.reload());
-  takeKey();
-  signIn();
+  addEventListener("hashchange", async () => (await takeKey()) && location.reload());
+  takeKey().then(() => signIn());
 }
 
 /** Move a key from the address (`#key=...`) to this tab's storage, so that it is not kept in the history. */
-function takeKey() {
+async function takeKey() {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
   if (!key) return false;
-  sessionStorage.setItem(KEY, key);
   history.replaceState(null, "", location.pathname + location.search);
+  if (!(await isMeant())) return false;
+  sessionStorage.setItem(KEY, key);
   return true;
+}
+
+/** Ask before a link signs somebody in: its maker could read what is uploaded with the key. `moat up` prints one. */
+function isMeant() {
+  if (["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) return true;
+  return askFor({
+    title: "Use the key in this link?",
+    text: "You would act as the key's owner, who can read what you upload and ask. Go on only if you know whose it is.",
+    fields: [],
+    action: "Use it",
+  });
 }
 
 async function signIn(problem) {
