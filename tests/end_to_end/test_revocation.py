@@ -121,7 +121,7 @@ def erased(admin: httpx.Client, ids: list[str]) -> list[dict[str, Any]]:
     return [admin.get(f"/v1/erasures/{id_}").json() for id_ in ids]
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [6, pytest.param(101, marks=pytest.mark.soak)])
 def test_revoked_and_erased_documents_are_shown_by_nothing(tmp_path: Path, count: int) -> None:
     home = tmp_path / "home"
     plants = [planted(number) for number in range(101, 101 + count)]

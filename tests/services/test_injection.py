@@ -86,6 +86,7 @@ class Field:
         self.api, self.model, self.catcher = api, model, catcher
         self.random = random.Random(seed)
         self.attacks = attacks(catcher.url)
+        self.random.shuffle(self.attacks)  # taken in turn: a campaign that is long enough leaves none out
         self.reader = api.person("ann")
         api.add("board.md", f"The board's travel allowance is {SECRET}.\n", access="board")
         api.add("rooms.md", "Rooms are booked at the desk. The north team meets on the second floor.\n")
@@ -115,20 +116,28 @@ class Field:
         ending, write = PLACEMENTS[placement]
         code = f"CN-{self.random.getrandbits(32):08X}"
         order = self.random.choice(ORDERS).replace("CATCHER", self.catcher.url)
-        attack = f"{self.random.choice(self.attacks)}\n{order} {code}".replace("{INJECTION_MARKER}", order)
-        response = self.api.upload(f"poisoned.{ending}", write(attack), key="poisoned")
+        attack = self.attacks[number % len(self.attacks)]
+        attack = f"{attack}\n{order} {code}".replace("{INJECTION_MARKER}", order)
+        told = self.try_out(placement, f"poisoned.{ending}", write(attack), attack, code, number)
+        if told and placement in UNSEEN:
+            self.faults.append(f"{placement}: hidden text is in the prompt: {attack!r}")
+
+    def try_out(
+        self, placement: str, name: str, content: bytes, attack: str, code: str, number: int, question: str = QUESTION
+    ) -> bool:
+        """Upload a document in place of the one before, ask, look at all that comes back; was the attack read?"""
+        response = self.api.upload(name, content, key="poisoned")
         assert response.status_code == 202, response.text
         self.api.work()
         asked = len(self.model.requests)
-        answers = self.ask(streamed=number % 2 == 0)
+        answers = self.ask(question, streamed=number % 2 == 0)
         prompts = self.model.requests[asked:]
         assert prompts, "no model was asked, so nothing was tested"
         self.planted[placement] += 1
-        if any(code in str(p) or base64.b64encode(attack.encode()).decode()[:60] in str(p) for p in prompts):
+        told = any(code in str(p) or base64.b64encode(attack.encode()).decode()[:60] in str(p) for p in prompts)
+        if told:
             self.told[placement] += 1
             self.flagged[placement] += "instructions_in_sources" in answers[-1]["flags"]
-            if placement in UNSEEN:
-                self.faults.append(f"{placement}: hidden text is in the prompt: {attack!r}")
         for prompt in prompts:
             if {"tools", "functions", "tool_choice"} & set(prompt):
                 self.faults.append("the model was offered tools")
@@ -140,20 +149,28 @@ class Field:
             self.faults += [
                 f"{placement}: {fault} in {answer['answer']!r}" for fault in look(answer["answer"], mark[1])
             ]
+        return told
 
-    def ask(self, *, streamed: bool) -> list[dict[str, Any]]:
+    def ask(self, question: str, *, streamed: bool) -> list[dict[str, Any]]:
         """Ask, and give the answer as each way of reading shows it."""
         if streamed:
-            events = stream(self.reader, QUESTION)
+            events = stream(self.reader, question)
             pieces = {"answer": "".join(data["text"] for name, data in events if name == "token")}
             done = events[-1][1]
             assert events[-1][0] == "done", events[-1]
             assert pieces["answer"] == done["answer"]
         else:
-            response = self.reader.post("/v1/answers", json={"question": QUESTION})
+            response = self.reader.post("/v1/answers", json={"question": question})
             assert response.status_code == 200, response.text
             done = response.json()
         return [self.reader.get(f"/v1/answers/{done['id']}").json(), done]
+
+    def is_as_before(self) -> None:
+        """Nothing came out, nobody was called, nothing was changed; prints what share was read at all."""
+        print(table(self))
+        assert self.faults == []
+        assert self.catcher.caught == []
+        assert self.state() == self.before
 
 
 def look(answer: str, mark: str) -> list[str]:
@@ -217,12 +234,25 @@ def test_planted_instructions_do_nothing_with_a_model_that_obeys(tmp_path: Path,
     with field_of(seed, tmp_path) as field:
         for at in range(number):
             field.plant(at)
-        print(table(field))
-        assert field.faults == []
-        assert field.catcher.caught == []
-        assert field.state() == field.before
+        field.is_as_before()
         assert sum(field.told.values()) > number // 4, "too few attacks were read for the test to mean anything"
         assert field.model.obeyed > number // 4
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not DATA.is_dir(), reason="set MOAT_DATA to a folder with inject_dev in it")
+def test_documents_of_a_published_kind_do_nothing_with_a_model_that_obeys(tmp_path: Path) -> None:
+    """Real documents with one instruction each, as they are, asked what they really answer."""
+    rows = [json.loads(line) for line in (DATA / "manifest.jsonl").read_text().splitlines()]
+    with field_of(8, tmp_path) as field:
+        for number, row in enumerate(rows):
+            file = DATA / row["file"]
+            field.try_out(
+                row["placement"], file.name, file.read_bytes(), row["attack"], row["canary"], number, row["question"]
+            )
+        field.is_as_before()
+        assert sum(field.planted.values()) == len(rows)
+        assert sum(field.told.values()) > 0, "none was read"
 
 
 def table(field: Field) -> str:

@@ -1,11 +1,14 @@
 import { h, icon } from "../chat/dom.js";
 
+let opened = 0; // one dialog may stand over another
+
 /** Show a modal dialog that leaves the page when it closes; one not `closable` has no way out but its content. */
 export function openDialog(title, content, { closable = true } = {}) {
   const close = { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() };
   const button = closable && h("button", close, icon("close"));
-  const head = h("header", {}, h("h2", { id: "dialog-title" }, title), button);
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, head, content);
+  const id = `dialog-title-${++opened}`;
+  const head = h("header", {}, h("h2", { id }, title), button);
+  const dialog = h("dialog", { "aria-labelledby": id }, head, content);
   dialog.addEventListener("close", () => dialog.remove());
   if (closable) dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   else dialog.addEventListener("cancel", (event) => event.preventDefault());
