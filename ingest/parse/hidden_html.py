@@ -1,6 +1,11 @@
 """What a web page holds but does not show, and what it shows on every page of its site."""
 
 import re
+from collections import Counter
+from dataclasses import dataclass
+
+from ingest.parse.hidden_sheets import Sheets
+from ingest.parse.hidden_styles import WHITE, Colour, Ground, Look, alike
 
 Attributes = list[tuple[str, str | None]]
 
@@ -13,38 +18,51 @@ _CONSENT = re.compile(
     re.I,
 )
 _CONTAINERS = {"div", "section", "aside", "form", "dialog"}
-_UNSEEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|font-size\s*:\s*[01](\.\d+)?(px|pt|em|rem|%)?\s*(;|!|$)"
-    r"|opacity\s*:\s*0(\.0+)?\s*(;|!|$)"
-    # Off the page, or clipped away.
-    r"|(left|top|right|text-indent|margin-left)\s*:\s*-\d{4,}|clip\s*:\s*rect\(\s*0",
-    re.I,
-)
-_EM_SIZES = re.compile(r"font-size\s*:\s*1(\.\d+)?(em|rem|%)?\s*(;|!|$)", re.I)
-_WHITE = r"(#fff(fff)?\b|white\b|rgba?\(\s*255\s*,\s*255\s*,\s*255)"
-_WHITE_TEXT = re.compile(rf"(^|[;\s])color\s*:\s*{_WHITE}", re.I)
-_BACKGROUND = re.compile(r"background(-color|-image)?\s*:", re.I)
-_WHITE_GROUND = re.compile(rf"background(-color)?\s*:\s*{_WHITE}", re.I)
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_AT_BLOCK = re.compile(r"@[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|@[^{};]*;|/\*.*?\*/", re.S)
-_SIMPLE = re.compile(r"^[.#][\w-]+$")
+# What a tag closes that was left open, up to the nearest table or list around both.
+_FENCES = {"table", "ul", "ol", "dl"}
+_CELLS = {"td", "th", "p"}
+_CLOSES = {
+    "td": _CELLS,
+    "th": _CELLS,
+    "tr": {"tr", *_CELLS},
+    "dt": {"dt", "dd", "p"},
+    "dd": {"dt", "dd", "p"},
+    "li": {"li", "p"},
+}
+_MOST_OPEN = 10_000
+
+
+@dataclass(slots=True)
+class _Open:
+    """An open tag that changes how text looks, or fences others; the look holds inside of it."""
+
+    tag: str
+    ink: Colour | None
+    ground: Ground
+    tiny: bool
+    depth: int = 1  # how many of its kind are inside each other
+
+    @property
+    def is_unseen(self) -> bool:
+        return self.tiny or (self.ink is not None and alike(self.ink, self.ground))
+
+
+_PAPER = _Open("", None, WHITE, tiny=False)
 
 
 class Sight:
     """Tells what is not seen from the tags that went by and from the page's own style sheets."""
 
-    def __init__(self) -> None:
-        self._coloured = False  # something else than white may lie behind the text
-        self._unseen: set[str] = set()  # `.class` and `#id` that a style sheet hides
+    def __init__(self, markup: str) -> None:
+        self._sheets = Sheets(markup)
+        self._open: list[_Open] = []
+        self._counts: Counter[str] = Counter()  # of the open ones, by tag
+        self._last = Look()  # of the tag that was marked last
 
-    def read_styles(self, sheet: str) -> None:
-        """Note the plain classes and ids that are hidden whatever the screen."""
-        for selectors, style in _RULE.findall(_AT_BLOCK.sub(" ", sheet[:200_000])):
-            hides = self._hides(style)
-            self._note_ground(style)
-            if hides:
-                names = (selector.strip() for selector in selectors.split(","))
-                self._unseen.update(name for name in names if _SIMPLE.match(name))
+    @property
+    def is_unseen(self) -> bool:
+        """Tell whether text that comes now is not seen: too small, or of the colour that is behind it."""
+        return len(self._open) >= _MOST_OPEN or bool(self._open and self._open[-1].is_unseen)
 
     def mark(self, tag: str, attributes: Attributes) -> str:
         """Give `hidden`, `boilerplate`, or nothing for a tag that opens.
@@ -52,30 +70,54 @@ class Sight:
         What is only hidden from screen readers (`aria-hidden`) is seen, and stays.
         """
         found = dict(attributes)
-        style = found.get("style") or ""
-        if "hidden" in found or (style and self._hides(style)) or (self._unseen and self._is_named(found)):
+        self._last = self._sheets.look(tag, found)
+        if tag in ("html", "body"):
+            return ""  # hidden until a script shows it: else nothing would be left to hide something among
+        if "hidden" in found or (tag == "dialog" and "open" not in found) or self._last.hides:
             return "hidden"
-        if style or "bgcolor" in found or "background" in found:
-            self._note_ground(style)
-            self._coloured = self._coloured or "bgcolor" in found or "background" in found
         if tag in _NAVIGATION or (found.get("role") or "").lower() in _ROLES:
             return "boilerplate"
         if tag in _CONTAINERS and _CONSENT.search(f"{found.get('id') or ''} {found.get('class') or ''}"):
             return "boilerplate"
         return ""
 
-    def _hides(self, style: str) -> bool:
-        unseen = _UNSEEN.search(style)
-        if unseen and not _EM_SIZES.match(unseen[0]):
-            return True
-        if not _WHITE_TEXT.search(style):
-            return False
-        return bool(_WHITE_GROUND.search(style)) or not (self._coloured or _BACKGROUND.search(style))
+    def enter(self, tag: str, *, is_block: bool) -> None:
+        """Note that the tag that was marked last is open, and that those end which it closes by opening."""
+        self._close_before(_CLOSES.get(tag, {"p"} if is_block else set()))
+        said = self._last
+        if tag in _FENCES or said.ink is not None or said.ground is not None or said.tiny is not None:
+            if len(self._open) < _MOST_OPEN:
+                around = self._open[-1] if self._open else _PAPER
+                tiny = around.tiny if said.tiny is None else said.tiny
+                self._open.append(_Open(tag, said.ink or around.ink, said.ground or around.ground, tiny))
+                self._counts[tag] += 1
+        elif self._counts[tag]:
+            self._open[self._place(tag)].depth += 1
 
-    def _note_ground(self, style: str) -> None:
-        if _BACKGROUND.search(style) and not _WHITE_GROUND.search(style):
-            self._coloured = True
+    def leave(self, tag: str) -> None:
+        """Note that a tag closes."""
+        if not self._counts[tag]:
+            return
+        place = self._place(tag)
+        self._open[place].depth -= 1
+        if not self._open[place].depth:
+            self._drop(place)
 
-    def _is_named(self, found: dict[str, str | None]) -> bool:
-        names = [f".{name}" for name in (found.get("class") or "").split()]
-        return not self._unseen.isdisjoint((*names, f"#{found.get('id')}"))
+    def _close_before(self, closes: set[str]) -> None:
+        if not any(self._counts[tag] for tag in closes):
+            return
+        for place in range(len(self._open) - 1, -1, -1):
+            if self._open[place].tag in _FENCES:
+                return
+            if self._open[place].tag in closes:
+                self._drop(place)
+                return
+
+    def _place(self, tag: str) -> int:
+        return next(place for place in range(len(self._open) - 1, -1, -1) if self._open[place].tag == tag)
+
+    def _drop(self, place: int) -> None:
+        """Close a tag, and with it what was left open inside."""
+        for gone in self._open[place:]:
+            self._counts[gone.tag] -= 1
+        del self._open[place:]

@@ -57,7 +57,7 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
 
 def read(markup: str) -> ParsedDocument:
     """Read the elements of a page or of a fragment."""
-    reader = _Reader()
+    reader = _Reader(markup)
     reader.feed(markup)
     reader.close()
     reader.end_skipped()
@@ -66,7 +66,7 @@ def read(markup: str) -> ParsedDocument:
 
 
 class _Reader(HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, markup: str) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: list[Element] = []
         self.title = ""
@@ -77,8 +77,9 @@ class _Reader(HTMLParser):
         self._skip_depth = 0
         self._skip_mark = ""  # why; what is marked is kept apart, for the corpus to decide on
         self._skipped_text: list[str] = []
+        self._unseen: list[str] = []  # text that is too small, or of the colour behind it
         self._muted = ""  # a script or style inside of it
-        self._sight = Sight()
+        self._sight = Sight(markup)
         self._in_title = False
         self._grid: Grid | None = None  # of the outermost table that is open
         self._table_depth = 0
@@ -95,12 +96,15 @@ class _Reader(HTMLParser):
         mark = self._sight.mark(tag, attrs)
         if tag not in _VOID and (tag in _SKIPPED or mark):
             self._skipped, self._skip_depth, self._skip_mark = tag, 1, mark
-        elif tag == "title":
+            return
+        if tag not in _VOID:
+            self._sight.enter(tag, is_block=tag in _BLOCKS or tag in _HEADINGS)
+        if tag == "title":
             self._in_title = not self.title
         elif tag == "br":
             self._text.append("\n" if self._grid is None else " ")
         elif tag == "img":
-            self._text.append(f" {dict(attrs).get('alt') or ''} ")
+            self._say(f" {dict(attrs).get('alt') or ''} ")
         elif tag == "table":
             self._start_table()
         elif self._grid is not None:
@@ -118,6 +122,8 @@ class _Reader(HTMLParser):
                 self._kind = "text"
 
     def handle_endtag(self, tag: str) -> None:
+        if not self._skipped:
+            self._sight.leave(tag)
         if self._skipped:
             if tag == self._muted:
                 self._muted = ""
@@ -141,20 +147,35 @@ class _Reader(HTMLParser):
         elif self._skipped:
             self._skipped_text.append("" if self._muted else data)
         else:
-            self._text.append(data if self._kind == "code" else data.replace("\n", " "))
+            self._say(data if self._kind == "code" else data.replace("\n", " "))
+
+    def _say(self, text: str) -> None:
+        """Gather text for the block that is open, or apart from it where it is not seen."""
+        if not text.strip():
+            (self._unseen if self._unseen else self._text).append(text)
+        elif self._sight.is_unseen:
+            self._unseen.append(text)
+        else:
+            self._end_unseen()
+            self._text.append(text)
+
+    def _end_unseen(self) -> None:
+        text = _SPACE.sub(" ", "".join(self._unseen)).strip()
+        if text:
+            self.elements.append(Element("text", text, mark="hidden"))
+        self._unseen.clear()
 
     def end_skipped(self) -> None:
-        """Keep a marked part as an element of its own, and what a style sheet says of the others."""
+        """Keep a marked part as an element of its own."""
         text = "".join(self._skipped_text)
-        if self._skipped == "style":
-            self._sight.read_styles(text)
-        elif self._skip_mark and text.strip() and self._skipped not in _SKIPPED:
+        if self._skip_mark and text.strip() and self._skipped not in _SKIPPED:
             self.elements.append(Element("text", _SPACE.sub(" ", text).strip(), mark=self._skip_mark))
         self._skipped = self._skip_mark = self._muted = ""
         self._skipped_text.clear()
 
     def end_block(self) -> None:
         """Give what was gathered since the last block as an element."""
+        self._end_unseen()
         if self._grid is not None:
             self._table_depth = 1
             self._end_table()

@@ -50,6 +50,22 @@ def read(tmp_path):
         "position:absolute; left:-9999px",
         "color:#fff",
         "color: white; background: #FFFFFF",
+        "opacity:.01",
+        "filter: opacity(0)",
+        "font: 1px/1 Arial",
+        "font-size:0.05em",
+        "position:fixed; top:-999em",
+        "transform: scale(0)",
+        "clip-path: inset(100%)",
+        "max-height:0; overflow:hidden",
+        "color:hsl(0, 0%, 100%)",
+        "color:#fefefe",
+        "color:transparent",
+        "color:rgb(0 0 0 / 0%)",
+        "-webkit-text-fill-color:transparent",
+        "color:#123456; background:#123456",
+        "disp\\6c ay:none",
+        "display/* */: NONE !important; display:block",
     ],
 )
 def test_html_hides_by_style(read, style):
@@ -68,6 +84,20 @@ def test_html_hides_by_style(read, style):
         '<p style="font-size:1em">Seen</p>',
         '<p style="opacity:0.5">Seen</p>',
         '<p aria-hidden="true">Seen</p>',
+        '<p style="font-size:0.8em">Seen</p>',
+        '<p style="font: bold 75%/1 Arial">Seen</p>',
+        '<td style="font-size:0px"><div style="font-size:13px">Seen</div></td>',
+        '<div style="color:#fff"><p style="background:#000">Seen</p></div>',
+        '<div style="background:url(sky.png)"><p style="color:#fff">Seen</p></div>',
+        '<p style="background:linear-gradient(red, blue); background-clip:text; color:transparent">Seen</p>',
+        '<table><tr><td bgcolor="#222"><table><tr><td></td><td><font color="white">Seen</font></td></tr></table>',
+        "<style>body {background:#222; color:#eee}</style><body><p>Seen</p>",
+        "<style>.hero {background:navy} .t {color:#fff}</style><div class=hero><p class=t>Seen</p></div>",
+        "<style>.page .hero {background:navy}</style><div class=hero><p style='color:#fff'>Seen</p></div>",
+        "<style>.menu .item {display:none}</style><p class='item'>Seen</p>",
+        "<link rel=stylesheet href=a.css><style>.t {color:#fff}</style><p class=t>Seen</p>",
+        "<style>body {opacity:0}</style><body><p>Seen</p>",
+        "<style media=print>p {display:none}</style><p>Seen</p>",
         "<style>@media print {.menu {display:none}}</style><p class='menu'>Seen</p>",
     ],
 )
@@ -78,6 +108,34 @@ def test_html_that_only_looks_hidden_is_seen(read, page):
 def test_a_pages_own_style_sheet_hides(read):
     page = "<style>.a, .trap {display:none}</style><p>Seen</p><p class='x trap'>unseen</p>"
     assert read(page, "text/html") == (["Seen"], ["unseen"])
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p class=a>unseen</p><p>Seen</p><style>.a {display:none}</style>",
+        "<style>@media screen {.a {display:none}}</style><p>Seen</p><p class=a>unseen</p>",
+        "<style>aside, p.a.b {display:none}</style><p class=a>Seen</p><p class='b a'>unseen</p>",
+        "<style>.a {color:white}</style><p>Seen</p><p class=a>unseen</p>",
+        "<p>Seen</p><font color=ffffff>unseen</font>",
+        "<p>Seen</p><dialog>unseen</dialog>",
+        # Something dark that is not behind the text.
+        "<p>Seen</p><div style='background:#000'></div><p style='color:#fff'>unseen</p>",
+        "<p>Seen</p><img style='background:#000'><p style='color:#fff'>unseen</p>",
+        "<p>Seen<p style='background:#000'><p style='color:#fff'>unseen",
+        "<p>Seen</p><script style='background:#000'></script><p style='color:#fff'>unseen</p>",
+        "<p>Seen</p><nav style='background:#000'></nav><p style='color:#fff'>unseen</p>",
+        "<p>Seen</p><table bgcolor=black></table><p><font color=white>un<b>seen</b></font></p>",
+    ],
+)
+def test_html_hides_by_sheet_attribute_and_colour_whatever_else_is_dark(read, page):
+    assert read(page, "text/html") == (["Seen"], ["unseen"])
+
+
+def test_pages_that_open_tags_without_end_are_read_in_bounded_time(read):
+    page = "<style>" + "@media screen {" * 5_000 + "</style>" + "<p style='color:#111'><b style='color:#111'>" * 8_000
+    seen, hidden = read(f"{page}<p style='color:#fff'>unseen</p>", "text/html")
+    assert (seen, hidden) == ([], ["unseen"])
 
 
 def test_menus_and_cookie_notices_are_told_from_content(read):
