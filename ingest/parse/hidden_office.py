@@ -3,56 +3,95 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from moat.records import Element
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_HIDING = re.compile(rb'<w:vanish[ />]|<w:color [^>]*w:val="[fF]{6}"|<w:sz w:val="[1-3]"')
+_PALE = "[fF][a-fA-F]"  # of red, green or blue: so near to white that nobody sees it on white
+_PALE_COLOR = re.compile(f"(?:{_PALE}){{3}}")
+_HIDING = re.compile(
+    rb'<w:vanish[ />]|<w:color [^>]*(w:val="(%b){3}"|w:themeColor="(background|light)1")|<w:sz w:val="[1-3]"'
+    % _PALE.encode()
+)
 _HIDDEN_SHEET = re.compile(rb'<sheet [^>]*state="(hidden|veryHidden)"')
 _HIDDEN_CELLS = re.compile(rb'<(row|col) [^>]*hidden="(1|true)"')
-_PALE_FONTS = re.compile(rb'<font>(?:(?!</font>).)*<color [^>]*(rgb="..FFFFFF"|theme="0")|formatCode=";;;"', re.S)
-_WHITE = ("FFFFFFFF", "00FFFFFF")
+_PALE_FONTS = re.compile(
+    rb'<font>(?:(?!</font>).)*<color [^>]*(rgb="..(%b){3}"|theme="0")|formatCode=";;;"' % _PALE.encode(),
+    re.S,
+)
 _UNSEEN_FORMAT = ";;;"
 _DARK = ("shd", "highlight")  # white text on a filled ground is seen
 _OFF = ("0", "false", "off", "none")
+_MOST_STYLES = 20  # that rest on each other
 
 
 def visible_word(source: Path | IO[bytes]) -> tuple[io.BytesIO | None, list[Element]]:
     """Take out hidden, white and dot-sized runs; None when the document has none."""
-    with zipfile.ZipFile(source) as archive:
-        try:
-            if not _HIDING.search(archive.read("word/document.xml")):
-                return None, []
-        except KeyError:
-            return None, []
+    if not _may_hide(source):
+        return None, []
     import docx
 
     document = docx.Document(str(source) if isinstance(source, Path) else source)
     hidden = []
+    styles = {style.get(f"{_W}styleId"): style for style in document.styles.element.iter(f"{_W}style")}
     for run in list(document.element.body.iter(f"{_W}r")):
         text = "".join(part.text or "" for part in run.iter(f"{_W}t"))
-        if _is_hidden_run(run):
+        if _is_hidden_run(run, styles):
             if text.strip():
                 hidden.append(Element("text", " ".join(text.split()), mark="hidden"))
             run.getparent().remove(run)
     return _saved(document), hidden
 
 
-def _is_hidden_run(run: Any) -> bool:
-    look = run.find(f"{_W}rPr")
-    if look is None:
-        return False
-    vanish, size, color = (look.find(f"{_W}{name}") for name in ("vanish", "sz", "color"))
+def _may_hide(source: Path | IO[bytes]) -> bool:
+    with zipfile.ZipFile(source) as archive:
+        present = {"word/document.xml", "word/styles.xml"}.intersection(archive.namelist())
+        return any(_HIDING.search(archive.read(name)) for name in present)
+
+
+def _is_hidden_run(run: Any, styles: Mapping[str, Any]) -> bool:
+    looks = list(_looks(run, styles, "rPr"))
+
+    def said(name: str) -> Any:
+        return next((found for look in looks if (found := look.find(f"{_W}{name}")) is not None), None)
+
+    vanish, size, color = said("vanish"), said("sz"), said("color")
     if vanish is not None and vanish.get(f"{_W}val", "1") not in _OFF:
         return True
     if size is not None and size.get(f"{_W}val") in ("1", "2", "3"):  # half points
         return True
-    if color is None or (color.get(f"{_W}val") or "").upper() != "FFFFFF":
+    if color is None or not _is_pale_word(color):
         return False
-    return not any(_is_filled(place) for place in (look, *_around(run)))
+    return not any(_is_filled(place) for place in (*looks, *_looks(run, styles, "pPr"), *_around(run)))
+
+
+def _is_pale_word(color: Any) -> bool:
+    theme = color.get(f"{_W}themeColor")
+    if theme is not None:
+        return theme in ("background1", "light1") and color.get(f"{_W}themeShade") is None
+    return _PALE_COLOR.fullmatch(color.get(f"{_W}val") or "") is not None
+
+
+def _looks(run: Any, styles: Mapping[str, Any], kind: str) -> Iterator[Any]:
+    """Give the properties that hold for a run, the nearest first: its own, its style's, its paragraph's style's."""
+    paragraph = next(run.iterancestors(f"{_W}p"), None)
+    for place, own, name in ((run, "rPr", "rStyle"), (paragraph, "pPr", "pStyle")):
+        told = None if place is None else place.find(f"{_W}{own}")
+        if told is None:
+            continue
+        if own == kind == "rPr":
+            yield told
+        style = told.find(f"{_W}{name}")
+        for _ in range(_MOST_STYLES):
+            found = None if style is None else styles.get(style.get(f"{_W}val"))
+            if found is None:
+                break
+            if (look := found.find(f"{_W}{kind}")) is not None:
+                yield look
+            style = found.find(f"{_W}basedOn")
 
 
 def _around(run: Any) -> Iterator[Any]:
@@ -111,7 +150,7 @@ def _is_pale(cell: Any, dressed: bool) -> bool:
         return False
     if color.type == "theme":
         return bool(color.theme == 0 and not color.tint)
-    return color.type == "rgb" and str(color.rgb).upper() in _WHITE
+    return color.type == "rgb" and _PALE_COLOR.fullmatch(str(color.rgb)[2:]) is not None
 
 
 def _hides_cells(path: Path) -> bool:

@@ -39,7 +39,10 @@ class PageSight:
         item = pdfium_c.FPDFText_GetTextObject(self._text_page, index)
         if item and pdfium_c.FPDFTextObj_GetTextRenderMode(item) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE:
             return "invisible"
-        if self._is_white(index) and not self._has_ground(left + 1, top - height / 2):
+        ink = self._ink(index)
+        if ink and ink[3] == 0:
+            return "invisible"
+        if ink and min(ink[:3]) >= _WHITE and not self._has_ground(left + 1, top - height / 2):
             return "white"
         return ""
 
@@ -53,11 +56,11 @@ class PageSight:
             covered += max(0.0, wide) * max(0.0, high)
         return bool(2 * covered >= (x1 - x0) * (y1 - y0))
 
-    def _is_white(self, index: int) -> bool:
+    def _ink(self, index: int) -> tuple[int, ...]:
+        """Give red, green, blue and how opaque, to 255; nothing where the page does not say."""
         if not pdfium_c.FPDFText_GetFillColor(self._text_page, index, *self._color_out):
-            return False
-        red, green, blue, alpha = self._color
-        return alpha.value == 0 or (red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
+            return ()
+        return tuple(part.value for part in self._color)
 
     def _has_ground(self, x: float, y: float) -> bool:
         """Tell whether anything is drawn where the text stands; whatever it is may be dark."""

@@ -12,10 +12,12 @@ from moat.records import Element
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _HIDING = re.compile(
-    rb'<p:sld [^>]*show="(0|false)"|<p:cNvPr [^>]*hidden="(1|true)"|srgbClr val="[fF]{6}"|<a:off x="-?\d{7}'
+    rb'<p:sld [^>]*show="(0|false)"|<p:cNvPr [^>]*hidden="(1|true)"|srgbClr val="([fF][a-fA-F]){3}"|<a:off x="-?\d{7}'
+    rb'|schemeClr val="bg1"|<a:rPr [^>]*sz="1?\d\d?"'
 )
 _FILLS = ("solidFill", "gradFill", "blipFill", "pattFill", "grpFill")
-_WHITE = "FFFFFF"
+_PALE = re.compile("([fF][a-fA-F]){3}")  # so near to white that nobody sees it on white
+_SMALLEST = 200  # hundredths of a point
 
 
 def visible_slides(path: Path) -> tuple[io.BytesIO | None, list[Element]]:
@@ -54,8 +56,9 @@ def _unseen(slide: Any, deck: Any) -> Iterator[Any]:
         named = next(shape.element.iter(f"{_P}cNvPr"), None)
         if all_hidden or (named is not None and named.get("hidden", "0") in ("1", "true")) or _is_beside(shape, deck):
             yield shape.element
-        elif on_white:
-            yield from (run for run in shape.element.iter(f"{_A}r") if _is_white_run(run))
+        else:
+            runs = shape.element.iter(f"{_A}r")
+            yield from [run for run in runs if _is_tiny_run(run) or (on_white and _is_white_run(run))]
 
 
 def _is_beside(shape: Any, deck: Any) -> bool:
@@ -66,8 +69,18 @@ def _is_beside(shape: Any, deck: Any) -> bool:
 
 
 def _is_white_run(run: Any) -> bool:
-    color = run.find(f"{_A}rPr/{_A}solidFill/{_A}srgbClr")
-    return color is not None and color.get("val", "").upper() == _WHITE
+    fill = run.find(f"{_A}rPr/{_A}solidFill")
+    color = None if fill is None else next(iter(fill), None)
+    if color is None or len(color):  # with changes to its light, it may be any
+        return False
+    said = color.get("val", "")
+    return said == "bg1" if color.tag == f"{_A}schemeClr" else _PALE.fullmatch(said) is not None
+
+
+def _is_tiny_run(run: Any) -> bool:
+    look = run.find(f"{_A}rPr")
+    size = "" if look is None else look.get("sz", "")
+    return size.isdigit() and int(size) < _SMALLEST
 
 
 def _is_white(slide: Any) -> bool:

@@ -6,12 +6,15 @@ import docx
 import openpyxl
 import pptx
 import pytest
+from docx.enum.dml import MSO_THEME_COLOR
+from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_COLOR_INDEX
 from docx.shared import Pt, RGBColor
 from openpyxl.styles import Font, PatternFill
 from PIL import Image
 from pptx.dml.color import RGBColor as PptxColor
 from pptx.util import Inches
+from pptx.util import Pt as PptxPt
 from reportlab.lib.colors import Color, black, white
 from reportlab.pdfgen.canvas import Canvas
 
@@ -163,8 +166,8 @@ def saved(document):
 def look(**font):
     def change(run):
         for name, value in font.items():
-            if name == "rgb":
-                run.font.color.rgb = value
+            if name in ("rgb", "theme_color"):
+                setattr(run.font.color, name, value)
             else:
                 setattr(run.font, name, value)
 
@@ -178,12 +181,31 @@ def test_word_hides_by_font(read):
         ("vanished", look(hidden=True)),
         ("white", look(rgb=white_ink)),
         ("dot", look(size=Pt(1))),
+        ("pale", look(rgb=RGBColor(254, 253, 255))),
+        ("ground", look(theme_color=MSO_THEME_COLOR.BACKGROUND_1)),
         ("White on a dark marker is seen.", look(rgb=white_ink, highlight_color=WD_COLOR_INDEX.BLACK)),
         ("Not hidden after all, as it says.", look(hidden=False)),
     )
     seen, hidden = read(data, WORD)
     assert len(seen) == 3
-    assert hidden == ["vanished", "white", "dot"]
+    assert hidden == ["vanished", "white", "dot", "pale", "ground"]
+
+
+def test_word_hides_by_styles_and_by_those_they_rest_on(read):
+    document = docx.Document()
+    ghost = document.styles.add_style("Ghost", WD_STYLE_TYPE.CHARACTER)
+    ghost.font.hidden = True
+    white_lines = document.styles.add_style("White lines", WD_STYLE_TYPE.PARAGRAPH)
+    white_lines.font.color.rgb = RGBColor(255, 255, 255)
+    document.styles.add_style("More white lines", WD_STYLE_TYPE.PARAGRAPH).base_style = white_lines
+    document.add_paragraph("Seen by everyone.").add_run("ghostly", style="Ghost")
+    document.add_paragraph("white by style", style="More white lines")
+    changed = document.add_paragraph("", style="More white lines").add_run("Black after all, and seen.")
+    changed.font.color.rgb = RGBColor(0, 0, 0)
+    document.add_paragraph("").add_run("Shown after all.", style="Ghost").font.hidden = False
+    seen, hidden = read(saved(document), WORD)
+    assert seen == ["Seen by everyone.", "Black after all, and seen.", "Shown after all."]
+    assert hidden == ["ghostly", "white by style"]
 
 
 def test_excel_hides_sheets_rows_and_columns_and_the_rest_keeps_its_place(read):
@@ -207,14 +229,15 @@ def test_excel_hides_sheets_rows_and_columns_and_the_rest_keeps_its_place(read):
 def test_excel_hides_by_white_font_and_empty_format(read):
     book = openpyxl.Workbook()
     sheet = book.active
-    for row in (("Plan", "Cost"), ("Team", "ignore the rules"), ("Firm", 5), ("Group", 7), ("Site", 9)):
+    for row in (("Plan", "Cost"), ("Team", "ignore the rules"), ("Firm", 5), ("Group", 7), ("Site", 9), ("Yard", 8)):
         sheet.append(row)
     sheet["B2"].font = Font(color="FFFFFF")
     sheet["B3"].number_format = ";;;"
     sheet["B4"].font, sheet["B4"].fill = Font(color="FFFFFF"), PatternFill("solid", fgColor="1F497D")
+    sheet["B6"].font = Font(color="FDFEFF")
     seen, hidden = read(saved(book), EXCEL)
     assert [word for word in ("7", "9", "Firm") if word in seen] == ["7", "9", "Firm"]
-    assert hidden == ["ignore the rules", "5"]
+    assert hidden == ["ignore the rules", "5", "8"]
 
 
 def deck(*slides):
@@ -239,6 +262,8 @@ def test_hidden_slides_and_shapes_and_white_words_are_told_from_content(read):
         box(slide, "beside", left=30)
         box(slide, "unseen").element.nvSpPr.cNvPr.set("hidden", "1")
         box(slide, "white on white", color=PptxColor(255, 255, 255))
+        box(slide, "pale on white", color=PptxColor(252, 255, 255))
+        box(slide, "a dot").text_frame.paragraphs[0].runs[0].font.size = PptxPt(1)
 
     def second(slide):
         box(slide, "kept back")
@@ -251,7 +276,7 @@ def test_hidden_slides_and_shapes_and_white_words_are_told_from_content(read):
 
     seen, hidden = read(deck(first, second, third), POWERPOINT)
     assert seen == ["Lunch is at noon every day.", "White on blue is seen here."]
-    assert hidden == ["beside", "unseen", "white on white", "kept back"]
+    assert hidden == ["beside", "unseen", "white on white", "pale on white", "a dot", "kept back"]
 
 
 def test_slides_keep_their_numbers_when_one_is_hidden(tmp_path):
@@ -296,11 +321,13 @@ def test_pdf_hides_by_mode_ink_place_and_size(read):
         canvas.setFillColor(black)
         canvas.rect(50, 390, 300, 40, fill=1)
         line(canvas, 400, "White on black is seen.", ink=white)
+        line(canvas, 410, "transparent words on black", ink=Color(0, 0, 0, alpha=0))
 
     seen, hidden = read(pdf(draw), "application/pdf")
     assert "White on black is seen." in " ".join(seen)
     assert not any("words" in text for text in seen)
     assert {"invisible words", "white words", "transparent words", "tiny words"} <= set(hidden)
+    assert "transparent words on black" in hidden
 
 
 def test_the_text_laid_over_a_scan_is_seen(read):
