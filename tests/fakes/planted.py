@@ -10,6 +10,7 @@ from email.message import EmailMessage
 
 import docx
 import openpyxl
+from docx.enum.style import WD_STYLE_TYPE
 from docx.shared import Pt, RGBColor
 from reportlab.pdfgen.canvas import Canvas
 
@@ -45,11 +46,14 @@ def _quoted(attack: str) -> bytes:
     return mail.as_bytes()
 
 
-def _word(attack: str, hidden: bool) -> bytes:
+def _word(attack: str, hidden: bool, by_style: bool = False) -> bytes:
     document = docx.Document()
     document.add_paragraph(TEXT)
     run = document.add_paragraph().add_run("".join(c for c in attack if c.isprintable() or c.isspace()))
-    if hidden:
+    if by_style:
+        run.style = document.styles.add_style("Ghost", WD_STYLE_TYPE.CHARACTER)
+        run.style.font.hidden = True
+    elif hidden:
         run.font.size, run.font.color.rgb = Pt(1), RGBColor(255, 255, 255)
     out = io.BytesIO()
     document.save(out)
@@ -105,6 +109,16 @@ UNSEEN: dict[str, tuple[str, Placement]] = {
     "html white": ("html", lambda attack: _page(f'<p style="color:#fff">{html.escape(attack)}</p>')),
     "html tiny": ("html", lambda attack: _page(f'<p style="font-size:1px">{html.escape(attack)}</p>')),
     "html script": ("html", lambda attack: _page(f"<script>{html.escape(attack)}</script>")),
+    "html transparent": ("html", lambda attack: _page(f'<p style="color:rgba(0,0,0,0)">{html.escape(attack)}</p>')),
+    "html late sheet": (
+        "html",
+        lambda attack: _page(f"<p class=x>{html.escape(attack)}</p><style>p.x {{display:none}}</style>"),
+    ),
+    "html white beside dark": (
+        "html",
+        lambda attack: _page(f"<div style='background:#000'></div><p style='color:#fff'>{html.escape(attack)}</p>"),
+    ),
+    "docx style": ("docx", lambda attack: _word(attack, hidden=True, by_style=True)),
     "docx white 1pt": ("docx", lambda attack: _word(attack, hidden=True)),
     "xlsx hidden sheet": ("xlsx", _sheet),
     "pdf invisible": ("pdf", _pdf),
