@@ -6,6 +6,7 @@ from html import unescape
 from pathlib import Path
 
 from ingest.parse.decode import decode
+from ingest.parse.hidden_markdown import take_hidden
 from moat.records import Element, ParsedDocument
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
@@ -43,7 +44,8 @@ def parse(path: Path, media_type: str, name: str) -> ParsedDocument:
         found = _FRONT_TITLE.search(front[1])
         title = found[1] if found else ""
         text = text[front.end() :]
-    elements = tuple(_elements(_COMMENT.sub("", text).split("\n")))
+    text, hidden = take_hidden(_COMMENT.sub("", text))
+    elements = (*_elements(text.split("\n")), *hidden)
     if front and not elements:  # a page that only redirects still says where to
         elements = (Element("text", front[1]),)
     return ParsedDocument(elements, title)

@@ -103,6 +103,7 @@ SEEN: dict[str, tuple[str, Placement]] = {
 }
 UNSEEN: dict[str, tuple[str, Placement]] = {
     "md comment": ("md", lambda attack: _notes(f"<!-- {attack.replace('-->', '')} -->")),
+    "md hidden span": ("md", lambda attack: _notes(f"<span hidden>{html.escape(' '.join(attack.split()))}</span>")),
     "md tag characters": ("md", lambda attack: _notes("".join(chr(0xE0000 + ord(c)) for c in attack if c.isascii()))),
     "html comment": ("html", lambda attack: _page(f"<!-- {attack.replace('-->', '')} -->")),
     "html display none": ("html", lambda attack: _page(f'<p style="display:none">{html.escape(attack)}</p>')),

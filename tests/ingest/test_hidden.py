@@ -141,6 +141,25 @@ def test_pages_that_open_tags_without_end_are_read_in_bounded_time(read):
     assert (seen, hidden) == ([], ["unseen"])
 
 
+@pytest.mark.parametrize(
+    ("text", "seen", "hidden"),
+    [
+        ('Seen <span style="display:none">unseen *words*</span>\n', ["Seen"], ["unseen *words*"]),
+        ("<div hidden>\n\nunseen\n\n- words\n\n</div>\n\nSeen\n", ["Seen"], ["unseen - words"]),
+        ("<p hidden>unseen\n\nSeen\n", ["Seen"], ["unseen"]),
+        ('<font color="white">unseen</font> Seen\n', ["Seen"], ["unseen"]),
+        ("<style>.a {display:none}</style>\n\n<p class=a>unseen</p>\n\nSeen\n", ["Seen"], ["unseen"]),
+        ("Seen\n\n<script>\nsilent()\n</script>\n", ["Seen"], []),
+        ("Seen\n\n<!-- unseen\n\nto the end", ["Seen"], ["<!-- unseen to the end"]),
+        ("Use `<p hidden>` so: `<b hidden>Seen</b>`.\n", ["Use <p hidden> so: <b hidden>Seen</b>."], []),
+        ("```html\n<p hidden>Seen</p>\n<!-- Seen\n```\n", ["<p hidden>Seen</p>\n<!-- Seen"], []),
+        ('<div style="color:#fff"><div style="background:#000">Seen</div></div>\n', ["Seen"], []),
+    ],
+)
+def test_html_inside_of_markdown_hides_too(read, text, seen, hidden):
+    assert read(text, "text/markdown") == (seen, hidden)
+
+
 def test_menus_and_cookie_notices_are_told_from_content(read):
     page = """<nav><ul><li>Home<script>x()</script></ul></nav><div role="navigation">Up</div>
     <div id="cookie-banner"><p>We use cookies</p></div><main class="cookie-recipes"><p>Bake the cookies.</p></main>
