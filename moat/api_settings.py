@@ -72,6 +72,12 @@ class RatesSettings(Section):
     per_key: int = Field(600, ge=0, le=100_000, description="Calls with one key or token.")
     per_user: int = Field(600, ge=0, le=100_000, description="Calls of one user, with whichever keys.")
     per_address: int = Field(1_200, ge=0, le=100_000, description="Calls from one address, or one IPv6 /64.")
+    at_once: int = Field(
+        200,
+        ge=0,
+        le=100_000,
+        description="Calls of one key, or of one address without keys, under way in one process: streams are calls.",
+    )
     refusal_s: float = Field(
         1.0,
         ge=0,

@@ -5,6 +5,9 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from anyio import CapacityLimiter, sleep, to_thread
@@ -49,6 +52,7 @@ class Rates:
         }
         self._window_s = settings.window_s
         self.refusal_s = settings.refusal_s
+        self.at_once = settings.at_once
         self._alone = MovingWindowRateLimiter(MemoryStorage())
         shared = _storage(broker_url) if self._limits else None
         self._shared = None if shared is None else MovingWindowRateLimiter(shared)
@@ -58,7 +62,7 @@ class Rates:
     @property
     def counts(self) -> bool:
         """Tell whether there is any limit."""
-        return bool(self._limits)
+        return bool(self._limits or self.at_once)
 
     def take(self, kind: str, name: str) -> None:
         """Count one call, or raise RateLimited with the seconds until the next one is taken."""
@@ -114,30 +118,57 @@ class RateLimit:
         self._app = app
         self._rates = rates
         self._threads = CapacityLimiter(_THREADS)  # of its own: slow answers must not hold up the refusals
+        self._calls: Counter[str] = Counter()  # under way in this process
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._rates.counts or scope["path"] in _UNCOUNTED:
             await self._app(scope, receive, send)
             return
+        caller = _caller(scope)
         try:
-            await to_thread.run_sync(self._take, scope, limiter=self._threads)
+            await to_thread.run_sync(self._take, caller, limiter=self._threads)
+            with self._under_way(*(caller or [("address", "")])[0]):
+                await self._app(scope, receive, send)
         except RateLimited as error:
             await sleep(self._rates.refusal_s)
             headers = {"Retry-After": str(error.retry_after_s)}
             if scope["path"].startswith(WIDGET_PATHS):  # no origin was looked up, and a page should be able to say why
                 headers["Access-Control-Allow-Origin"] = "*"
             await respond(of_error(error), headers)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
-    def _take(self, scope: Scope) -> None:
-        secret = Headers(scope=scope).get("authorization", "").partition(" ")[2].strip()
-        if secret:
-            # By its hash: the key itself must not lie in the broker.
-            self._rates.take("key", digest(secret).hex()[:32])
-        client = scope.get("client")
-        if client is not None:
-            self._rates.take("address", _network(client[0]))
+    def _take(self, caller: Sequence[tuple[str, str]]) -> None:
+        for kind, name in caller:
+            self._rates.take(kind, name)
+
+    @contextmanager
+    def _under_way(self, kind: str, name: str) -> Iterator[None]:
+        """Count a call until its last byte is sent: who opens one stream after the other would else have them all."""
+        if self._rates.at_once and self._calls[name] >= self._rates.at_once:
+            raise RateLimited(
+                f"More than {self._rates.at_once:,} calls at once with one {kind}.",
+                "Wait for some of them; an operator sets the limit with MOAT_RATES__AT_ONCE.",
+                1,
+            )
+        self._calls[name] += 1
+        try:
+            yield
+        finally:
+            self._calls[name] -= 1
+            if not self._calls[name]:
+                del self._calls[name]
+
+
+def _caller(scope: Scope) -> list[tuple[str, str]]:
+    """Name who calls: the key, and the address; the first is whom calls at once are counted for."""
+    found = []
+    secret = Headers(scope=scope).get("authorization", "").partition(" ")[2].strip()
+    if secret:
+        # By its hash: the key itself must not lie in the broker.
+        found.append(("key", digest(secret).hex()[:32]))
+    client = scope.get("client")
+    if client is not None:
+        found.append(("address", _network(client[0])))
+    return found
 
 
 def _network(host: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import quantiles
 
@@ -192,6 +193,28 @@ def test_a_hundred_calls_at_once_over_http_get_exactly_the_limit(tmp_path: Path,
         )
     api.close()
     assert found == {200: 40, 429: 60}
+
+
+def test_one_key_holds_no_more_than_its_share_of_streams(tmp_path: Path) -> None:
+    api = made(tmp_path, at_once=2)
+    waiting = api.upload("slow.txt", "Lunch is at noon.").json()["items"][0]["id"]
+    greedy, other = api.key("greedy"), api.key("other")
+    with served(api.app) as url, ExitStack() as held:
+
+        def stream(key: str) -> int:
+            headers = {"Authorization": f"Bearer {key}"}
+            opened = httpx.stream("GET", f"{url}/v1/documents/{waiting}/events", headers=headers, timeout=30)
+            return held.enter_context(opened).status_code
+
+        assert [stream(greedy) for _ in range(3)] == [200, 200, 429]
+        assert stream(other) == 200
+        held.close()
+        deadline = time.monotonic() + 30
+        while stream(greedy) != 200:
+            assert time.monotonic() < deadline, "what has ended still counts"
+            held.close()
+            time.sleep(0.1)
+    api.close()
 
 
 @pytest.mark.soak
