@@ -13,7 +13,7 @@ from moat.access import find_corpus, rule
 from moat.errors import NotFound
 from moat.records import Passage, Reader
 from moat.tables import ChunkRow, Corpus, Document, Generation, Version
-from moat.vectors import Hit
+from moat.vector_search import Hit
 
 
 def chosen(query: Query, reader: Reader, parts: Parts) -> Found:

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from answering.fuse import Fusion
+from answering.languages import CorpusLanguages
+from answering.rerank import Reranking
 from moat.blobs import Blobs
 from moat.database import Database
 from moat.embedder import Embedder
 from moat.llm.gateway import Gateway
 from moat.records import Passage
 from moat.settings import Settings
-from moat.vectors import ARMS, Arm, Vectors
+from moat.vector_search import ARMS, Arm
+from moat.vectors import Vectors
 
 
 class EmbeddersByName(Protocol):
@@ -30,6 +34,8 @@ class Parts:
     embedders: EmbeddersByName
     blobs: Blobs
     gateway: Gateway
+    languages: CorpusLanguages = field(default_factory=CorpusLanguages)
+    reranking: Reranking | None = None  # none: the order of the fused arms stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Retrieval:
     """How to look for passages; the default is what was measured best."""
 
     arms: tuple[Arm, ...] = ARMS
+    fusion: Fusion = "blend"
+    rerank: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +73,4 @@ class Found:
     timings: Mapping[str, float]
     corpora: tuple[str, ...] = ()
     embedder: str = ""
+    skipped: Mapping[str, str] = field(default_factory=dict)  # optional stages that were left out, and why

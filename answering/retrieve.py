@@ -1,22 +1,28 @@
 """From a question to the passages that may answer it, each checked against the catalog."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from answering.fuse import fuse, merge
+from answering.languages import language_of
 from answering.query import Found, Parts, Query, Retrieval
 from answering.relevance import judge
+from answering.rerank import RERANK
 from moat.access import Rule, find_corpus, readable_corpora, rule
+from moat.embedder import knows_english_only
 from moat.errors import InvalidRequest, Unavailable
 from moat.lagging import UP_TO_DATE, Lagging, lagging
-from moat.records import Passage, Reader, SparseVector, Vector
-from moat.sparse import encode_question
+from moat.records import Passage, Reader, SparseVector
+from moat.sparse import ENGLISH, encode_question
 from moat.tables import Corpus, Document, Generation, Version
-from moat.vectors import RRF_K, Hit, Hits
+from moat.vector_search import TOKENS, Asked, Hit, Hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,15 @@ class _Target:
     corpus: str
     generation_id: UUID
     collection: str
+    space: "_Space"
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """What makes scores comparable: the embedder, and whether its token vectors rescore."""
+
     embedder: str
+    tokens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +55,17 @@ class _Row:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A question with its vectors, embedded once per embedder, and where the time went."""
+class _Asking:
+    """A question with its vectors, embedded once per space, and where the time went."""
 
     question: str
     retrieval: Retrieval
     rule: Rule
     limit: int
     sparse: SparseVector
+    language: str
     lagging: Lagging = UP_TO_DATE
-    dense: dict[str, Vector] = field(default_factory=dict)
+    vectors: dict[_Space, Asked] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -62,23 +77,31 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
     question = query.question.strip()
     if not question:
         raise InvalidRequest("The question is empty.", "Send a question of at least one word.")
-    asked = _Asked(
-        question=question,
-        retrieval=query.retrieval or Retrieval(),
-        rule=rule(reader),
-        limit=max(parts.settings.answering.candidates, query.limit or 0),
-        sparse=encode_question(question),
-    )
     with parts.database.reading() as session:
         corpora = _corpora(session, query, reader)
-        asked.lagging = lagging(session, asked.rule, [corpus.id for corpus in corpora])
-        targets = _targets(session, [corpus.id for corpus in corpora])
-    ranked, stale = _search_all(targets, asked, parts)
+        ids = [corpus.id for corpus in corpora]
+        readable = rule(reader)
+        behind = lagging(session, readable, ids)
+        targets = _targets(session, ids)
+    languages = parts.languages.of([target.corpus_id for target in targets], parts.database)
+    asked = _Asking(
+        question=question,
+        retrieval=query.retrieval or Retrieval(),
+        rule=readable,
+        limit=max(parts.settings.answering.candidates, query.limit or 0),
+        # English always: what was indexed before languages were told apart is stemmed so.
+        sparse=encode_question(question, dict.fromkeys((*languages, ENGLISH))),
+        language=language_of(question, languages),
+        lagging=behind,
+    )
+    found, stale = _search_all(targets, asked, parts)
     if stale:  # a reindex flipped a corpus while it was being asked: ask the new generation, once
         with parts.database.reading() as session:
             again = _targets(session, stale)
-        ranked += _search_all(again, asked, parts)[0]
-    passages = _merge(ranked, one_embedder=len(asked.dense) <= 1)
+        for space, more in _search_all(again, asked, parts)[0].items():
+            found[space] += more
+    passages = merge([_fused(space, candidates, asked) for space, candidates in found.items()])
+    passages, skipped = _reranked(question, passages, asked, parts)
     verdict = judge(question, passages, parts.settings.answering.min_similarity)
     return Found(
         passages=tuple(passages[: query.limit or parts.settings.answering.passages]),
@@ -86,7 +109,8 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         best_similarity=verdict.best_similarity,
         timings=asked.timings,
         corpora=tuple(corpus.name for corpus in corpora),
-        embedder=next(iter(asked.dense), ""),
+        skipped=skipped,
+        embedder=next((space.embedder for space in asked.vectors), ""),
     )
 
 
@@ -105,19 +129,25 @@ def _targets(session: Session, corpus_ids: Iterable[UUID]) -> list[_Target]:
         .where(Corpus.id.in_(list(corpus_ids)), Generation.dimension.is_not(None))
         .order_by(Corpus.name)
     )
-    return [_Target(c.id, c.name, g.id, g.collection, g.pipeline["embedder"]) for c, g in rows]
+    return [_Target(c.id, c.name, g.id, g.collection, _space(g.pipeline)) for c, g in rows]
 
 
-def _search_all(targets: Sequence[_Target], asked: _Asked, parts: Parts) -> tuple[list[Passage], list[UUID]]:
+def _space(pipeline: Mapping[str, Any]) -> _Space:
+    return _Space(pipeline["embedder"], bool(pipeline.get("late_interaction")))
+
+
+def _search_all(
+    targets: Sequence[_Target], asked: _Asking, parts: Parts
+) -> tuple[dict[_Space, list[Passage]], list[UUID]]:
     """Ask each target, then keep what the catalog confirms; also names the corpora that flipped meanwhile."""
     found: list[tuple[_Target, Hits | Unavailable]] = [(target, _ask(target, asked, parts)) for target in targets]
     started = time.perf_counter()
-    ids = {hit.document_id for _, hits in found if isinstance(hits, Hits) for hit in hits.fused}
+    ids = {hit.document_id for _, hits in found if isinstance(hits, Hits) for hit in hits.candidates}
     with parts.database.reading() as session:
         serving = _serving(session, targets)
         documents = _documents(session, ids, asked.rule)
     _add(asked.timings, "catalog_ms", started)
-    passages: list[Passage] = []
+    passages: dict[_Space, list[Passage]] = defaultdict(list)
     stale: list[UUID] = []
     for target, hits in found:
         if serving.get(target.corpus_id) != target.generation_id:
@@ -125,23 +155,21 @@ def _search_all(targets: Sequence[_Target], asked: _Asked, parts: Parts) -> tupl
         elif isinstance(hits, Unavailable):
             raise hits
         else:
-            passages += _confirmed(target, hits, documents)
+            passages[target.space] += _confirmed(target, hits, documents)
     return passages, stale
 
 
-def _ask(target: _Target, asked: _Asked, parts: Parts) -> Hits | Unavailable:
-    if target.embedder not in asked.dense:
+def _ask(target: _Target, asked: _Asking, parts: Parts) -> Hits | Unavailable:
+    if target.space not in asked.vectors:
         started = time.perf_counter()
-        asked.dense[target.embedder] = parts.embedders.get(target.embedder).embed_question(asked.question)
+        asked.vectors[target.space] = _embed(target.space, asked, parts)
         _add(asked.timings, "embed_ms", started)
     started = time.perf_counter()
     try:
         return parts.vectors.search(
             target.collection,
-            asked.dense[target.embedder],
-            asked.sparse,
+            asked.vectors[target.space],
             asked.rule,
-            limit=asked.limit,
             candidates=asked.limit,
             arms=asked.retrieval.arms,
             lagging=asked.lagging,
@@ -150,6 +178,30 @@ def _ask(target: _Target, asked: _Asked, parts: Parts) -> Hits | Unavailable:
         return error
     finally:
         _add(asked.timings, "search_ms", started)
+
+
+def _embed(space: _Space, asked: _Asking, parts: Parts) -> Asked:
+    embedder = parts.embedders.get(space.embedder)
+    if space.tokens and TOKENS in asked.retrieval.arms and embedder.gives_tokens:
+        dense, tokens = embedder.embed_question_and_tokens(asked.question)
+        return Asked(dense, asked.sparse, tokens)
+    return Asked(embedder.embed_question(asked.question), asked.sparse)
+
+
+def _reranked(
+    question: str, passages: list[Passage], asked: _Asking, parts: Parts
+) -> tuple[list[Passage], dict[str, str]]:
+    if parts.reranking is None or not asked.retrieval.rerank:
+        return passages, {}
+    started = time.perf_counter()
+    reranked = parts.reranking(question, passages)
+    _add(asked.timings, "rerank_ms", started)
+    return reranked.passages, {RERANK: reranked.skipped} if reranked.skipped else {}
+
+
+def _fused(space: _Space, candidates: Sequence[Passage], asked: _Asking) -> list[Passage]:
+    foreign = asked.language not in (ENGLISH, "") and knows_english_only(space.embedder)
+    return fuse(candidates, asked.retrieval.fusion, foreign=foreign)
 
 
 def _serving(session: Session, targets: Sequence[_Target]) -> dict[UUID, UUID | None]:
@@ -173,7 +225,7 @@ def _confirmed(target: _Target, hits: Hits, documents: Mapping[UUID, _Row]) -> l
     """Keep the hits whose document is live, readable, of this corpus and at the version that was found."""
     return [
         _passage(hit, hits, target, row)
-        for hit in hits.fused
+        for hit in hits.candidates
         if (row := documents.get(hit.document_id)) and (row.version, row.corpus_id) == (hit.version, target.corpus_id)
     ]
 
@@ -191,22 +243,11 @@ def _passage(hit: Hit, hits: Hits, target: _Target, row: _Row) -> Passage:
         page=hit.page,
         span=hit.span,
         text=hit.text,
-        # By rank alone, so that corpora of different embedders can stand in one list.
-        score=sum(1 / (RRF_K + arm.rank) for arm in arms.values()),
+        score=0.0,  # until it has its place in the list
         heading_path=hit.heading_path,
         page_starts=hit.page_starts,
         arms=arms,
     )
-
-
-def _merge(passages: list[Passage], *, one_embedder: bool) -> list[Passage]:
-    """Order by fused rank; equal ranks of several corpora by cosine, where one embedder makes it comparable."""
-
-    def order(passage: Passage) -> tuple[float, float]:
-        cosine = passage.arms["dense"].score if one_embedder and "dense" in passage.arms else 0.0
-        return -passage.score, -cosine
-
-    return sorted((replace(p, score=round(p.score, 6)) for p in passages), key=order)
 
 
 def _add(timings: dict[str, float], name: str, started: float) -> None:

@@ -1,63 +1,94 @@
 """Moat's arms and LlamaIndex's starter on the same files and questions, in one table.
 
+python -m benchmarks.retrieval --set NAME --out results.json  # a set of MOAT_DATA: co300, co_dev, ret_scifact
 python -m benchmarks.retrieval --docs DIR --list FILE --questions FILE --out results.json [--server URL --key KEY]
+
+The first arm is what Moat does by itself; the others are its own dense and BM25 arms over the same chunks, their plain
+reciprocal rank fusion, and LlamaIndex's starter.
 """
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from benchmarks.processes import machine
+from benchmarks.question_sets import LONG_REPORTS, page_key, question_set
 from benchmarks.server import connect, running_moat, upload
 from benchmarks.starter_process import STARTER, starter_process
-from evaluation.arms import api_arms
+from benchmarks.workload import Workload, listed
+from evaluation.arms import PASSAGES, RETRIEVALS, SERVED, api_arms
 from evaluation.client import HttpClient
-from evaluation.questions import read_questions
-from evaluation.records import Arm, Progress
+from evaluation.records import Arm, FoundPassage, Progress
 from evaluation.report import to_json, to_markdown
 from evaluation.run import evaluate
 
-MOAT_ARMS = ("hybrid", "dense", "sparse")
+MOAT_ARMS = (SERVED, "hybrid", "dense", "sparse")
+DEADLINE_S = 7200
 
 
 def main() -> None:
     """Build what is compared, ask it, print the table and write everything measured."""
     options = _options()
-    names = [line.strip() for line in options.list.read_text(encoding="utf-8").splitlines() if line.strip()]
     asked = [name.strip() for name in options.arms.split(",")]
     built: dict[str, Any] = {}
     with ExitStack() as stack:
+        workload = _workload(options, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="questions-"))))
         arms: list[Arm] = []
         if moat_arms := [name for name in asked if name != STARTER]:
-            arms += stack.enter_context(_moat(options, names, moat_arms, built))
+            arms += stack.enter_context(_moat(options, workload, moat_arms, built))
         if STARTER in asked:
-            arms.append(stack.enter_context(_starter(options.docs, names, built)))
-        evaluation = evaluate(read_questions(options.questions), arms, _say)
-    result = {"machine": machine(), "files": len(names), "built": built, **to_json(evaluation)}
+            arms.append(stack.enter_context(_starter(workload, built)))
+        evaluation = evaluate(workload.questions, arms, _say)
+    result = {"machine": machine(), "files": len(workload.names), "built": built, **to_json(evaluation)}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(to_markdown(evaluation))
 
 
+def _workload(options: argparse.Namespace, into: Path) -> Workload:
+    workload = question_set(options.set, into) if options.set else listed(options.docs, options.list, options.questions)
+    # The judgments hold no right result for a question that nothing answers, and ranking says nothing of those.
+    return replace(workload, questions=tuple(question for question in workload.questions if question.relevant))
+
+
 @contextmanager
 def _moat(
-    options: argparse.Namespace, names: Sequence[str], arms: Sequence[str], built: dict[str, Any]
+    options: argparse.Namespace, workload: Workload, arms: Sequence[str], built: dict[str, Any]
 ) -> Iterator[tuple[Arm, ...]]:
     place = nullcontext(options) if options.server else running_moat()
     with place as moat, connect(moat.server, moat.key) as http:
-        uploaded = upload(http, options.corpus, options.docs, names)
+        uploaded = upload(http, options.corpus, workload.root, workload.names, DEADLINE_S)
         built["moat"] = asdict(uploaded)
         print(f"moat: {len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s", flush=True)
-        yield api_arms(HttpClient(http), arms, corpora=[options.corpus])
+        if workload.name == LONG_REPORTS:
+            yield tuple(_page_arm(http, options.corpus, name) for name in arms)
+        else:
+            yield api_arms(HttpClient(http), arms, corpora=[options.corpus])
+
+
+def _page_arm(http: httpx.Client, corpus: str, name: str) -> Arm:
+    """Make an arm whose results are pages, not files."""
+    fixed: dict[str, Any] = {"corpora": [corpus], "limit": PASSAGES}
+    if RETRIEVALS[name]:
+        fixed["retrieval"] = RETRIEVALS[name]
+
+    def search(question: str) -> tuple[FoundPassage, ...]:
+        found = http.post("/v1/search", json={"question": question, **fixed}).raise_for_status().json()["passages"]
+        return tuple(FoundPassage(page_key(p["key"], p["page"]), p["text"], p["score"]) for p in found)
+
+    return Arm(name, search)
 
 
 @contextmanager
-def _starter(docs: Path, names: Sequence[str], built: dict[str, Any]) -> Iterator[Arm]:
+def _starter(workload: Workload, built: dict[str, Any]) -> Iterator[Arm]:
     with starter_process() as starter:
-        built[STARTER] = asdict(starter.build(docs, names))
+        built[STARTER] = asdict(starter.build(workload.root, workload.names))
         print(f"starter: {json.dumps(built[STARTER], indent=1)}", flush=True)
         yield Arm(STARTER, starter.search)
 
@@ -69,9 +100,10 @@ def _say(step: Progress) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--docs", type=Path, required=True, help="folder that the names in --list are relative to")
-    parser.add_argument("--list", type=Path, required=True, help="one file name a line")
-    parser.add_argument("--questions", type=Path, required=True, help="a question file, as for 'moat evaluate'")
+    parser.add_argument("--set", help="co300, co_dev, or a folder of MOAT_DATA with questions and judgments")
+    parser.add_argument("--docs", type=Path, help="folder that the names in --list are relative to")
+    parser.add_argument("--list", type=Path, help="one file name a line")
+    parser.add_argument("--questions", type=Path, help="a question file, as for 'moat evaluate'")
     parser.add_argument("--out", type=Path, required=True, help="JSON of everything measured")
     parser.add_argument("--server", help="a running Moat; without it one is started for the run")
     parser.add_argument("--key", help="an admin key of --server")
@@ -80,6 +112,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.server and not options.key:
         parser.error("--server needs --key")
+    if not options.set and not (options.docs and options.list and options.questions):
+        parser.error("give --set, or --docs, --list and --questions")
     return options
 
 

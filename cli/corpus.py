@@ -25,11 +25,14 @@ def create(
     ] = None,
     embedder: Annotated[str | None, typer.Option(help="Embedder; the server's default otherwise.")] = None,
     chunk_tokens: Annotated[int | None, typer.Option(min=32, help="Most word pieces in a chunk.")] = None,
+    late_interaction: Annotated[bool, typer.Option(help="Rank what was found by the vectors of its words.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Make an empty corpus."""
     client: Client = context.obj
     pipeline: dict[str, Any] = {"embedder": embedder} if embedder else {}
+    if not late_interaction:
+        pipeline["late_interaction"] = False
     if chunk_tokens:
         pipeline["chunk_tokens"] = chunk_tokens
     made = client.post("/v1/corpora", {"name": name, "access": access or [], "pipeline": pipeline})

@@ -21,6 +21,9 @@ def reindex(
     corpus: Annotated[str, typer.Argument(help="Corpus by name or id.")],
     embedder: Annotated[str | None, typer.Option(help="Another embedder; the present one otherwise.")] = None,
     chunk_tokens: Annotated[int | None, typer.Option(min=32, help="Most word pieces in a chunk.")] = None,
+    late_interaction: Annotated[
+        bool | None, typer.Option(help="Whether to rank what was found by the vectors of its words; as now otherwise.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
@@ -31,6 +34,8 @@ def reindex(
     body: dict[str, Any] = {"embedder": embedder} if embedder else {}
     if chunk_tokens:
         body["chunk_tokens"] = chunk_tokens
+    if late_interaction is not None:
+        body["late_interaction"] = late_interaction
     if dry_run or not yes:
         plan = client.post(path, body | {"dry_run": True})
         if dry_run and as_json:

@@ -11,9 +11,9 @@ from moat.errors import InvalidRequest
 
 SERVED = "served"  # whatever the server does by itself: the arm that answers come from
 RETRIEVALS: Mapping[str, Mapping[str, Any] | None] = {
-    "hybrid": {"arms": ["dense", "sparse"], "fusion": "rrf"},
-    "dense": {"arms": ["dense"], "fusion": "rrf"},
-    "sparse": {"arms": ["sparse"], "fusion": "rrf"},
+    "hybrid": {"arms": ["dense", "sparse"], "fusion": "rrf", "rerank": False},
+    "dense": {"arms": ["dense"], "fusion": "rrf", "rerank": False},
+    "sparse": {"arms": ["sparse"], "fusion": "rrf", "rerank": False},
     SERVED: None,
 }
 PASSAGES = 50  # ten different files usually stand among so many

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
-import numpy as np
-
-from ingest.pack import Half, key
+from ingest.pack import Kept, key
 from moat.embedder import Embedder
 from moat.records import Chunk, EmbeddedChunk
-from moat.sparse import encode_chunk
+from moat.sparse import ENGLISH, encode_chunk
 
 BATCH = 64
 
@@ -17,31 +15,43 @@ def embed(
     title: str,
     embedder: Embedder,
     on_progress: Callable[[int, int], None] | None = None,
-    known: MutableMapping[bytes, Half] | None = None,
+    known: MutableMapping[bytes, Kept] | None = None,
+    language: str = "",
+    tokens: bool = False,
 ) -> Iterator[list[EmbeddedChunk]]:
     """Yield the chunks with their vectors in batches of `BATCH`, in order; `on_progress` hears (done, total).
 
-    A text whose vector is in `known` is not embedded; the vectors of all others are added to it.
+    A text whose vectors are in `known` is not embedded; those of all others are added to it. With `tokens` the chunks
+    get token vectors as well, of an embedder that gives them. Words are stemmed as `language` is, else as English.
     """
     vectors = {} if known is None else known
     for at in range(0, len(chunks), BATCH):
         batch = chunks[at : at + BATCH]
-        keys = [key(embedder, piece.text) for piece in batch]
-        _embed_unknown(dict(zip(keys, batch, strict=True)), embedder, vectors)
-        yield [
-            # As it is kept, so that a vector is the same whether it was kept or has just been made.
-            EmbeddedChunk(piece, vectors[name].astype(np.float32), encode_chunk(sparse_text(piece, title)))
-            for name, piece in zip(keys, batch, strict=True)
-        ]
+        keys = [key(embedder, piece.text, tokens=tokens) for piece in batch]
+        _embed_unknown(dict(zip(keys, batch, strict=True)), embedder, vectors, tokens)
+        yield [_embedded(piece, title, language, vectors[name]) for name, piece in zip(keys, batch, strict=True)]
         if on_progress:
             on_progress(at + len(batch), len(chunks))
 
 
-def _embed_unknown(batch: dict[bytes, Chunk], embedder: Embedder, vectors: MutableMapping[bytes, Half]) -> None:
+def _embed_unknown(
+    batch: dict[bytes, Chunk], embedder: Embedder, vectors: MutableMapping[bytes, Kept], tokens: bool
+) -> None:
     unknown = [name for name in batch if name not in vectors]
-    if unknown:
-        made = embedder.embed_texts([batch[name].text for name in unknown]).astype(np.float16)
-        vectors.update(zip(unknown, made, strict=True))
+    if not unknown:
+        return
+    texts = [batch[name].text for name in unknown]
+    if tokens:
+        made = zip(*embedder.embed_texts_and_tokens(texts), strict=True)
+        vectors.update((name, Kept.of(*both)) for name, both in zip(unknown, made, strict=True))
+    else:
+        vectors.update((name, Kept.of(one)) for name, one in zip(unknown, embedder.embed_texts(texts), strict=True))
+
+
+def _embedded(piece: Chunk, title: str, language: str, kept: Kept) -> EmbeddedChunk:
+    # As they are kept, so that vectors are the same whether they were kept or have just been made.
+    sparse = encode_chunk(sparse_text(piece, title), language or ENGLISH)
+    return EmbeddedChunk(piece, kept.text_vector(), sparse, kept.token_vectors())
 
 
 def sparse_text(chunk: Chunk, title: str) -> str:

@@ -35,9 +35,9 @@ class Likeness:
         return [mmh3.hash64(bytes([number]) + row.tobytes())[0] for number, row in enumerate(rows)]
 
 
-def likeness(text: str) -> Likeness:
-    """Tell what a text is like, from its words alone."""
-    return Likeness(_signature(text), _language(text))
+def likeness(text: str, language: str | None = None) -> Likeness:
+    """Tell what a text is like, from its words alone; `language` where it is known already."""
+    return Likeness(_signature(text), language_of(text) if language is None else language)
 
 
 def resemblance(one: Signature, other: Signature) -> float:
@@ -57,7 +57,8 @@ def _signature(text: str) -> Signature:
     return lowest
 
 
-def _language(text: str) -> str:
+def language_of(text: str) -> str:
+    """Name a text's language by ISO 639-1; empty where there is too little text to tell."""
     # Imported with the first document: it reads its model then, a tenth of a second.
     import py3langid
 

@@ -9,6 +9,7 @@ from ingest.chunk import chunk
 from ingest.clean import to_canonical
 from ingest.cleaning import clean_elements
 from ingest.embed import embed
+from ingest.likeness import language_of
 from ingest.redact import mask, redact
 from ingest.wire import dump_canonical, dump_parsed, load_canonical, load_parsed
 from moat.embedder import Embedder
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
-VERSION = 3
+VERSION = 4
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
 PARSER_VERSION = "5"
 # Raise it when redaction finds other things: masked elements are then made again where the original is kept.
@@ -45,6 +46,7 @@ class Prepared:
 
     canonical: CanonicalText
     chunks: tuple[Chunk, ...]
+    language: str  # by ISO 639-1; empty where it cannot be told
     report: dict[str, Any]  # JSON: how often each rule did something, and what the parser warns of
 
 
@@ -63,7 +65,7 @@ def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embed
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
     if not chunks:
         raise ParsingFailed(f"No readable text was found in {name!r}.", "Check the document and send it again.")
-    return Prepared(canonical, chunks, report)
+    return Prepared(canonical, chunks, language_of(canonical.text), report)
 
 
 def stored_as(settings: PipelineSettings) -> str:

@@ -17,7 +17,7 @@ from moat.errors import NotConvertible
 log = logging.getLogger(__name__)
 
 # Raise it when a conversion makes something else of the same model.
-_CONVERSION = 1
+_CONVERSION = 3
 MODEL, TOKENIZER, FACTS = "model.xml", "tokenizer.json", "facts.json"
 _CONVERTED_BY = ("openvino", "sentence-transformers", "transformers", "torch")
 _WAIT_S = 600
@@ -30,6 +30,7 @@ class Facts:
     dimension: int
     max_tokens: int
     inputs: tuple[str, ...]
+    gives_tokens: bool
 
 
 def converted(model: Path, int8: bool, root: Path) -> Path:
@@ -54,7 +55,7 @@ def converted(model: Path, int8: bool, root: Path) -> Path:
 def facts_of(folder: Path) -> Facts:
     """Read what a converted model takes and gives."""
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return Facts(facts["dimension"], facts["max_tokens"], tuple(facts["inputs"]))
+    return Facts(facts["dimension"], facts["max_tokens"], tuple(facts["inputs"]), facts["tokens"])
 
 
 def _convert(model: Path, int8: bool, folder: Path) -> None:

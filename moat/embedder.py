@@ -29,6 +29,7 @@ class Embedder(Protocol):
     name: str
     dimension: int
     max_tokens: int
+    gives_tokens: bool  # vectors of word pieces, beside the one of the whole text
 
     def embed_texts(self, texts: Sequence[str]) -> Vector:
         """Embed chunks: shape (len(texts), dimension), float32, unit length."""
@@ -36,6 +37,14 @@ class Embedder(Protocol):
 
     def embed_question(self, question: str) -> Vector:
         """Embed one question: shape (dimension,), float32, unit length."""
+        ...
+
+    def embed_texts_and_tokens(self, texts: Sequence[str]) -> tuple[Vector, list[Vector]]:
+        """Embed chunks, and give what late interaction keeps of each; only where `gives_tokens`."""
+        ...
+
+    def embed_question_and_tokens(self, question: str) -> tuple[Vector, Vector]:
+        """Embed one question, and give what late interaction asks with; only where `gives_tokens`."""
         ...
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from moat.converted_models import FACTS, MODEL, TOKENIZER
 from moat.openvino_embedder import import_openvino
-from moat.torch_embedder import load_model
+from moat.torch_embedder import gives_tokens, load_model
 
 _SAMPLES = (
     "What is kept on the second shelf?",
@@ -33,8 +33,10 @@ def convert(model_folder: Path, folder: Path, form: str) -> None:
     features = model.preprocess(list(_SAMPLES))
     inputs = [name for name in _INPUTS if name in features]
     with torch.no_grad():
-        expected = torch.nn.functional.normalize(model(dict(features))["sentence_embedding"], dim=1).numpy()
-        traced = openvino.convert_model(_whole(model), example_input={name: features[name] for name in inputs})
+        given = model(dict(features))
+        expected = torch.nn.functional.normalize(given["sentence_embedding"], dim=1).numpy()
+        tokens = gives_tokens(given)
+        traced = openvino.convert_model(_whole(model, tokens), example_input={name: features[name] for name in inputs})
     if form == "int8":
         _round_weights(traced)
     openvino.save_model(traced, str(folder / MODEL), compress_to_fp16=False)
@@ -44,11 +46,15 @@ def convert(model_folder: Path, folder: Path, form: str) -> None:
     tokenizer.no_truncation()
     tokenizer.save(str(folder / TOKENIZER))
     facts = {"dimension": int(expected.shape[1]), "max_tokens": int(model.max_seq_length or 512), "inputs": inputs}
+    facts["tokens"] = tokens
     (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _whole(model: Any) -> Any:
-    """Wrap all of a model's modules, from word pieces to unit vectors, as one that takes tensors alone."""
+def _whole(model: Any, tokens: bool) -> Any:
+    """Wrap all of a model's modules, from word pieces to unit vectors, as one that takes tensors alone.
+
+    With `tokens` it gives each word piece's unit vector as well: they are made on the way to the text's.
+    """
     import torch
 
     class Whole(torch.nn.Module):
@@ -61,8 +67,11 @@ def _whole(model: Any) -> Any:
             features = {"input_ids": input_ids, "attention_mask": attention_mask}
             if token_type_ids is not None:
                 features["token_type_ids"] = token_type_ids
-            embedded = self.model(features)["sentence_embedding"]
-            return torch.nn.functional.normalize(embedded, dim=1)
+            made = self.model(features)
+            sentence = torch.nn.functional.normalize(made["sentence_embedding"], dim=1)
+            if not tokens:
+                return sentence
+            return sentence, torch.nn.functional.normalize(made["token_embeddings"], dim=2)
 
     return Whole().eval()
 

@@ -12,7 +12,8 @@ import numpy as np
 from moat.converted_models import MODEL, TOKENIZER, converted, facts_of
 from moat.errors import NotConvertible
 from moat.forward_passes import ForwardPasses, passes_at_once
-from moat.records import Vector
+from moat.late_interaction import Vocabulary
+from moat.records import Vector, WordPieces
 from moat.settings import EmbedderSettings
 
 # OpenVINO's binding sets itself up at its first calls, and two threads that make them at the same time wait for each
@@ -31,8 +32,10 @@ class OpenVinoEmbedder(ForwardPasses):
         facts = facts_of(form)
         self.name, self.dimension, self.max_tokens = name, facts.dimension, facts.max_tokens
         self._inputs = facts.inputs
+        self.gives_tokens = facts.gives_tokens
         self._span_tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
         self._tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
+        self._vocabulary = Vocabulary(self._tokenizer.get_vocab())
         self._tokenizer.enable_truncation(self.max_tokens)
         passes = passes_at_once(settings)
         options = {
@@ -51,7 +54,7 @@ class OpenVinoEmbedder(ForwardPasses):
             self._forward("The first pass is made by one thread alone.")
         self._passes = ThreadPoolExecutor(2 * passes, thread_name_prefix="embed")
 
-    def _forward(self, text: str) -> Vector:
+    def _forward(self, text: str) -> tuple[Vector, WordPieces]:
         encoding = self._tokenizer.encode(text)
         given = {"input_ids": encoding.ids, "attention_mask": encoding.attention_mask}
         given["token_type_ids"] = encoding.type_ids
@@ -59,9 +62,10 @@ class OpenVinoEmbedder(ForwardPasses):
         try:
             outputs = request.infer({name: np.array([given[name]], np.int64) for name in self._inputs})
             vector: Vector = outputs[0][0].copy()  # the request's own memory is used again
+            tokens: Vector = outputs[1][0].copy() if self.gives_tokens else np.zeros((0, self.dimension), np.float32)
         finally:
             self._requests.put(request)
-        return vector
+        return vector, WordPieces(np.array(encoding.ids, np.int64), tokens)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         offsets: list[tuple[int, int]] = self._span_tokenizer.encode(text, add_special_tokens=False).offsets

@@ -123,12 +123,21 @@ class SparseVector:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WordPieces:
+    """A text as its embedder read it: each word piece's id, marks of begin and end included, and its unit vector."""
+
+    ids: NDArray[np.int64]
+    vectors: Vector  # (len(ids), dimension)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EmbeddedChunk:
     """A chunk with the vectors that find it."""
 
     chunk: Chunk
     dense: Vector
     sparse: SparseVector
+    tokens: Vector | None = None  # (rows, dimension): what late interaction compares with a question's words
 
 
 @dataclass(frozen=True, slots=True)

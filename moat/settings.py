@@ -59,6 +59,10 @@ class QdrantSettings(Section):
     grpc_port: int = Field(6334, ge=1, le=65_535, description="Qdrant's gRPC port.")
     prefer_grpc: bool = Field(True, description="Talk gRPC where the client can.")
     timeout_s: PositiveSeconds = Field(30, description="Longest wait for one call.")
+    token_form: Literal["float16", "turbo8"] = Field(
+        "float16",
+        description="How new collections keep token vectors; the embedded Qdrant's default is 'turbo8', half as big.",
+    )
 
 
 class UploadSettings(Section):
@@ -129,6 +133,9 @@ class AnsweringSettings(Section):
         "", description="Model that answers by default; empty: the first of [models], else 'extractive'."
     )
     candidates: int = Field(50, ge=1, le=500, description="Candidates each retrieval arm brings.")
+    reranker: str = Field("", description="Folder of a cross-encoder that reads the best candidates; empty: none.")
+    rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the cross-encoder reads.")
+    rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")
     passages: int = Field(8, ge=1, le=50, description="Passages packed for the model.")
     context_tokens: int = Field(2_500, ge=100, description="Most tokens of passages in a prompt.")
     min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
@@ -184,8 +191,16 @@ class PipelineSettings(Section):
     chunk_tokens: int = Field(
         256, ge=32, le=8192, description="Most word pieces in a chunk, within the embedder's window."
     )
+    late_interaction: bool = Field(
+        True, description="Keep a vector for most word pieces, and rank what was found by them; where the embedder can."
+    )
     cleaning: CleaningSettings = CleaningSettings()
     redaction: RedactionSettings = RedactionSettings()
+
+    @classmethod
+    def stored(cls, pipeline: Mapping[str, Any]) -> Self:
+        """Read a generation's pipeline; one from before late interaction has no token vectors."""
+        return cls.model_validate({"late_interaction": False, **pipeline})
 
 
 class Settings(BaseSettings):

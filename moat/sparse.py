@@ -2,7 +2,9 @@
 
 import re
 import threading
+import unicodedata
 from collections import Counter
+from collections.abc import Collection, Iterator
 
 import mmh3
 import Stemmer
@@ -14,32 +16,64 @@ K1 = 1.2
 B = 0.75
 # Chunks are cut to a token budget, so their mean length is a constant and no corpus statistic is needed.
 AVERAGE_WORDS = 160.0
-_WORD = re.compile(r"\w+")
+ENGLISH = "en"
+# Snowball's stemmers by ISO 639-1; words of other languages stay as they are.
+_STEMMERS = {
+    "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english",
+    "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish", "fr": "french", "ga": "irish",
+    "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian",
+    "nb": "norwegian", "ne": "nepali", "nl": "dutch", "no": "norwegian", "pl": "polish", "pt": "portuguese",
+    "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish",
+}  # fmt: skip
+# Scripts that put no spaces between words: Thai to Khmer, kana, ideographs, hangul (which glues particles to words).
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+# Vowel signs and accents are part of a word, though Python's \w leaves them out.
+_MARKS = "".join(chr(c) for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+_PLAIN = re.compile(r"\w+", re.ASCII)
+_RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}{_MARKS}]+)|(?:(?![{_UNSPACED}])[\w{_MARKS}])+")
 _stemmers = threading.local()
 
 
-def terms(text: str, language: str = "english") -> list[str]:
-    """Split into lower-case, stemmed words."""
-    stemmer = getattr(_stemmers, language, None)
-    if stemmer is None:  # Snowball's C stemmers are not safe across threads
-        stemmer = Stemmer.Stemmer(language)
-        setattr(_stemmers, language, stemmer)
-    stemmed: list[str] = stemmer.stemWords(_WORD.findall(text.lower()))
+def terms(text: str, language: str = ENGLISH) -> list[str]:
+    """Split into lower-case words, stemmed as this language is; scripts without spaces become pairs of characters."""
+    lower = text.lower()
+    found = _PLAIN.findall(lower) if lower.isascii() else list(_words(unicodedata.normalize("NFC", lower)))
+    stemmer = _stemmer(language)
+    stemmed: list[str] = stemmer.stemWords(found) if stemmer else found
     return stemmed
 
 
-def encode_chunk(text: str) -> SparseVector:
+def encode_chunk(text: str, language: str = ENGLISH) -> SparseVector:
     """Weigh a chunk's terms by BM25 without the IDF factor."""
-    counts = Counter(_hash(term) for term in terms(text))
+    counts = Counter(_hash(term) for term in terms(text, language))
     length = sum(counts.values())
     norm = K1 * (1 - B + B * length / AVERAGE_WORDS)
     return SparseVector(tuple(counts), tuple(f * (K1 + 1) / (f + norm) for f in counts.values()))
 
 
-def encode_question(text: str) -> SparseVector:
-    """Give each of a question's terms the weight one."""
-    unique = tuple(dict.fromkeys(_hash(term) for term in terms(text)))
+def encode_question(text: str, languages: Collection[str] = (ENGLISH,)) -> SparseVector:
+    """Give each of a question's terms the weight one, in the form that it has in each of the languages searched."""
+    unique = tuple(dict.fromkeys(_hash(term) for language in languages for term in terms(text, language)))
     return SparseVector(unique, (1.0,) * len(unique))
+
+
+def _words(text: str) -> Iterator[str]:
+    for run in _RUN.finditer(text):
+        if run["unspaced"] is None or len(run[0]) == 1:
+            yield run[0]
+        else:
+            yield from (run[0][at : at + 2] for at in range(len(run[0]) - 1))
+
+
+def _stemmer(language: str) -> Stemmer.Stemmer | None:
+    algorithm = _STEMMERS.get(language)
+    if algorithm is None:
+        return None
+    stemmer = getattr(_stemmers, algorithm, None)
+    if stemmer is None:  # Snowball's C stemmers are not safe across threads
+        stemmer = Stemmer.Stemmer(algorithm)
+        setattr(_stemmers, algorithm, stemmer)
+    return stemmer
 
 
 def _hash(term: str) -> int:

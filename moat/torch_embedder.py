@@ -2,14 +2,18 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from moat.errors import InvalidRequest
 from moat.forward_passes import ForwardPasses, passes_at_once
-from moat.records import Vector
+from moat.late_interaction import Vocabulary
+from moat.records import Vector, WordPieces
 from moat.settings import EmbedderSettings
 
 if TYPE_CHECKING:
@@ -34,16 +38,27 @@ class TorchEmbedder(ForwardPasses):
         # Fast tokenizers keep their padding as state, and refuse to be used by two threads at once.
         self._tokenizing = threading.Lock()
         self._spanning = threading.Lock()
+        self.gives_tokens = self._has_tokens()
+        self._vocabulary = Vocabulary(self._model.tokenizer.get_vocab())
 
-    def _forward(self, text: str) -> Vector:
+    def _forward(self, text: str) -> tuple[Vector, WordPieces]:
         import torch
 
         with self._tokenizing:
             features = self._model.preprocess([text])
         with torch.inference_mode():
-            embedded = self._model(features)["sentence_embedding"]
-            vector: Vector = torch.nn.functional.normalize(embedded, dim=1).numpy()[0]
-        return vector
+            made = self._model(features)
+            vector: Vector = torch.nn.functional.normalize(made["sentence_embedding"], dim=1).numpy()[0]
+            if not self.gives_tokens:
+                return vector, WordPieces(np.zeros(0, np.int64), np.zeros((0, self.dimension), np.float32))
+            tokens: Vector = torch.nn.functional.normalize(made["token_embeddings"], dim=2).numpy()[0]
+        return vector, WordPieces(features["input_ids"].numpy()[0], tokens)
+
+    def _has_tokens(self) -> bool:
+        import torch
+
+        with torch.inference_mode():
+            return gives_tokens(self._model(self._model.preprocess(["?"])))
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         with self._spanning:
@@ -51,6 +66,12 @@ class TorchEmbedder(ForwardPasses):
                 text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
             )
         return [(int(start), int(end)) for start, end in encoding["offset_mapping"]]
+
+
+def gives_tokens(made: Mapping[str, Any]) -> bool:
+    """Tell whether a model's output holds a vector for each word piece, of the same dimension as the text's."""
+    sentence, tokens = made["sentence_embedding"], made.get("token_embeddings")
+    return tokens is not None and tokens.ndim == 3 and tokens.shape[-1] == sentence.shape[-1]
 
 
 def load_model(folder: Path) -> "SentenceTransformer":

@@ -3,8 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid5
 
 import grpc
@@ -15,41 +14,14 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 from moat.access import Rule
 from moat.errors import Unavailable
 from moat.lagging import UP_TO_DATE, Lagging
-from moat.records import ArmScore, EmbeddedChunk, SparseVector, Vector
+from moat.records import EmbeddedChunk
 from moat.settings import Settings
+from moat.vector_search import ARMS, DENSE, SPARSE, TOKENS, Arm, Asked, Hit, Hits, hit_of, hits, readable_by, requests
 
-DENSE, SPARSE = "dense", "sparse"
-Arm = Literal["dense", "sparse"]
-ARMS: tuple[Arm, ...] = ("dense", "sparse")
 # A bigger batch holds the embedded engine's lock so long that questions wait for it.
 UPSERT_POINTS = 64
 SCROLL_POINTS = 2_000
-RRF_K = 60
 COMPACT_TIMEOUT_S = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A point as Qdrant returned it; whether it may be shown is the catalog's to say."""
-
-    id: UUID
-    score: float
-    document_id: UUID
-    version: int
-    ordinal: int
-    page: int | None
-    span: tuple[int, int]
-    text: str
-    heading_path: tuple[str, ...]
-    page_starts: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """One question's hits in one collection: fused, and where each arm ranked every point."""
-
-    fused: tuple[Hit, ...]
-    arms: Mapping[str, Mapping[UUID, ArmScore]]
 
 
 def point_id(generation_id: UUID, document_id: UUID, version: int, ordinal: int) -> UUID:
@@ -60,8 +32,9 @@ def point_id(generation_id: UUID, document_id: UUID, version: int, ordinal: int)
 class Vectors:
     """The collections of all generations."""
 
-    def __init__(self, client: QdrantClient) -> None:
+    def __init__(self, client: QdrantClient, token_form: models.Datatype = models.Datatype.FLOAT16) -> None:
         self._client = client
+        self._token_form = token_form
         self._made: set[str] = set()
 
     @classmethod
@@ -84,7 +57,8 @@ class Vectors:
                     "grpc.min_reconnect_backoff_ms": 5000,
                     "grpc.max_reconnect_backoff_ms": 1000,
                 },
-            )
+            ),
+            models.Datatype(qdrant.token_form),
         )
 
     def check(self) -> None:
@@ -92,8 +66,11 @@ class Vectors:
         with _translated():
             self._client.get_collections()
 
-    def create(self, collection: str, dimension: int) -> None:
-        """Make a generation's collection; one that exists already is kept, one that was seen is not asked for again."""
+    def create(self, collection: str, dimension: int, *, tokens: bool = False) -> None:
+        """Make a generation's collection; one that exists already is kept, one that was seen is not asked for again.
+
+        With `tokens` its points may carry a vector for each of their words, to rescore with.
+        """
         if collection in self._made:
             return
         with _translated():
@@ -103,7 +80,7 @@ class Vectors:
             try:
                 self._client.create_collection(
                     collection,
-                    vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                    vectors_config=_dense_vectors(dimension, self._token_form if tokens else None),
                     sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                 )
             except (ApiException, grpc.RpcError):
@@ -229,52 +206,27 @@ class Vectors:
     def search(
         self,
         collection: str,
-        dense: Vector,
-        sparse: SparseVector,
+        asked: Asked,
         rule: Rule,
         *,
-        limit: int,
         candidates: int,
         arms: Sequence[Arm] = ARMS,
         lagging: Lagging = UP_TO_DATE,
     ) -> Hits:
-        """Ask once: every arm and their fusion in one request, the access filter inside each of them."""
-        readable = _filter(rule, lagging)
-        query = {
-            DENSE: dense.tolist(),
-            SPARSE: models.SparseVector(indices=list(sparse.indices), values=list(sparse.values)),
-        }
-        used = [arm for arm in arms if arm == DENSE or sparse.indices]
-        singles = [
-            models.QueryRequest(
-                query=query[arm], using=arm, filter=readable, limit=candidates, with_payload=len(used) == 1
-            )
-            for arm in used
-        ]
-        fusion = models.QueryRequest(
-            prefetch=[models.Prefetch(query=query[arm], using=arm, filter=readable, limit=candidates) for arm in used],
-            query=models.RrfQuery(rrf=models.Rrf(k=RRF_K)),
-            filter=readable,
-            limit=limit,
-            with_payload=True,
-        )
+        """Ask once: every arm and the rescoring of all they find in one request, the access filter inside each."""
+        used = [arm for arm in arms if arm == DENSE or (arm == SPARSE and asked.sparse.indices)]
         if not used:
             return Hits((), {})
-        requests = singles if len(used) == 1 else [fusion, *singles]
+        wanted = requests(asked, used, readable_by(rule, lagging), candidates)
         with _translated():
-            responses = [r.points for r in self._client.query_batch_points(collection, requests)]
-        ranked = responses if len(used) == 1 else responses[1:]
-        positions: dict[str, dict[UUID, ArmScore]] = {
-            arm: {UUID(str(p.id)): ArmScore(rank, p.score) for rank, p in enumerate(points, 1)}
-            for arm, points in zip(used, ranked, strict=True)
-        }
-        return Hits(tuple(_hit(point) for point in responses[0][:limit]), positions)
+            answers = [response.points for response in self._client.query_batch_points(collection, wanted)]
+        return hits(used, asked.tokens is not None, answers)
 
     def get(self, collection: str, ids: Sequence[UUID]) -> list[Hit]:
         """Give the points of these ids that there are, in no order and without a score."""
         with _translated():
             found = self._client.retrieve(collection, [str(i) for i in ids], with_payload=True)
-        return [_hit(record) for record in found]
+        return [hit_of(record) for record in found]
 
     def close(self) -> None:
         self._client.close()
@@ -285,19 +237,19 @@ class Vectors:
             self._client.delete(collection, selector, wait=True)
 
 
-def _filter(rule: Rule, lagging: Lagging) -> models.Filter | None:
-    must: list[models.Condition] = []
-    if rule.principals is not None:
-        granted: models.Condition = models.FieldCondition(
-            key="access", match=models.MatchAny(any=list(rule.principals))
+def _dense_vectors(dimension: int, token_form: models.Datatype | None) -> dict[str, models.VectorParams]:
+    declared = {DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)}
+    if token_form is not None:
+        declared[TOKENS] = models.VectorParams(
+            size=dimension,
+            # A question's rows are longer the rarer their words: cosine would make them equal again.
+            distance=models.Distance.DOT,
+            on_disk=True,
+            datatype=token_form,
+            hnsw_config=models.HnswConfigDiff(m=0),  # candidates are rescored, never searched for, by these
+            multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
         )
-        must = [models.Filter(should=[granted, _any_of(lagging.readable)]) if lagging.readable else granted]
-    hidden: list[models.Condition] = [_any_of(lagging.hidden)] if lagging.hidden else []
-    return models.Filter(must=must or None, must_not=hidden or None) if must or hidden else None
-
-
-def _any_of(document_ids: Sequence[UUID]) -> models.FieldCondition:
-    return models.FieldCondition(key="document_id", match=models.MatchAny(any=[str(i) for i in document_ids]))
+    return declared
 
 
 def _document(document_id: UUID) -> models.FieldCondition:
@@ -310,12 +262,15 @@ def _equals(key: str, value: str | int) -> models.FieldCondition:
 
 def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> models.PointStruct:
     chunk = embedded.chunk
+    vector: dict[str, Any] = {
+        DENSE: embedded.dense.tolist(),
+        SPARSE: models.SparseVector(indices=list(embedded.sparse.indices), values=list(embedded.sparse.values)),
+    }
+    if embedded.tokens is not None:
+        vector[TOKENS] = embedded.tokens.tolist()
     return models.PointStruct(
         id=str(id_),
-        vector={
-            DENSE: embedded.dense.tolist(),
-            SPARSE: models.SparseVector(indices=list(embedded.sparse.indices), values=list(embedded.sparse.values)),
-        },
+        vector=vector,
         payload={
             **common,
             "ordinal": chunk.ordinal,
@@ -325,23 +280,6 @@ def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> mod
             "heading_path": list(chunk.heading_path),
             "text": chunk.text,
         },
-    )
-
-
-def _hit(point: models.ScoredPoint | models.Record) -> Hit:
-    payload = point.payload or {}
-    start, end = payload["span"]
-    return Hit(
-        id=UUID(str(point.id)),
-        score=point.score if isinstance(point, models.ScoredPoint) else 0.0,
-        document_id=UUID(payload["document_id"]),
-        version=payload["version"],
-        ordinal=payload["ordinal"],
-        page=payload.get("page"),
-        span=(start, end),
-        text=payload["text"],
-        heading_path=tuple(payload.get("heading_path") or ()),
-        page_starts=tuple((page, offset) for page, offset in payload.get("page_starts") or ()),
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from answering.answer import Parts as AnsweringParts
+from answering.rerank import Reranking
 from moat import jobs
 from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
@@ -50,7 +51,9 @@ def build_parts(settings: Settings) -> Parts:
         vectors=vectors,
         blobs=blobs,
         publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
-        answering=AnsweringParts(settings, database, vectors, embedders, blobs, gateway),
+        answering=AnsweringParts(
+            settings, database, vectors, embedders, blobs, gateway, reranking=Reranking(settings.answering)
+        ),
         issuer=Issuer.from_settings(settings, database),
     )
 
@@ -104,5 +107,7 @@ def _note_settings(parts: Parts) -> None:
 def _warm(parts: Parts) -> None:
     try:
         parts.answering.embedders.get(parts.settings.embedder.default).embed_question("warm up")
+        if parts.answering.reranking is not None:
+            parts.answering.reranking.warm()
     except MoatError as error:
-        log.warning("the default embedder could not be loaded: %s", error.detail)
+        log.warning("the default embedder or the reranker could not be loaded: %s", error.detail)

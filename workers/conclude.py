@@ -78,7 +78,7 @@ def conclude(
     parts: Parts,
 ) -> None:
     """Make the version serve in its generation, in one commit; `noted`: what was understood is kept already."""
-    alike = likeness(found.prepared.canonical.text)
+    alike = likeness(found.prepared.canonical.text, found.prepared.language)
     # What changes is written once, at the flush: each row's changes are many here.
     with parts.database.transaction() as session, session.no_autoflush:
         row = fenced(session, claim)

@@ -85,7 +85,7 @@ def _load(claim: Claim, parts: Parts) -> Work:
         media_type=row.media_type,
         access=tuple(sorted(access)),
         collection=row.collection,
-        pipeline=PipelineSettings.model_validate(row.pipeline),
+        pipeline=PipelineSettings.stored(row.pipeline),
         fingerprint=row.fingerprint,
         dimension=row.dimension,
         elements=row.elements,
@@ -131,7 +131,8 @@ def _read(work: Work, parts: Parts) -> ParsedDocument:
 
 
 def _ensure_collection(claim: Claim, work: Work, embedder: Embedder, parts: Parts) -> None:
-    parts.vectors.create(work.collection, embedder.dimension)
+    tokens = work.pipeline.late_interaction and embedder.gives_tokens
+    parts.vectors.create(work.collection, embedder.dimension, tokens=tokens)
     if work.dimension is not None:
         return
     with parts.database.transaction() as session:
@@ -148,10 +149,12 @@ def _write_vectors(
     """Write the points; give the vectors to keep, and how many of them had to be made."""
     chunks, title = prepared.chunks, prepared.canonical.title
     kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
-    kept.look_around((key(embedder, c.text) for c in chunks), work.sha256, claim.document_id, parts.database)
+    tokens = work.pipeline.late_interaction and embedder.gives_tokens
+    wanted = (key(embedder, c.text, tokens=tokens) for c in chunks)
+    kept.look_around(wanted, work.sha256, claim.document_id, parts.database)
     known = len(kept.vectors)
     done, told_at = 0, time.monotonic()
-    for batch in embed(chunks, title, embedder, known=kept.vectors):
+    for batch in embed(chunks, title, embedder, known=kept.vectors, language=prepared.language, tokens=tokens):
         claim.check()
         parts.vectors.upsert(work.collection, claim.generation_id, claim.document_id, claim.version, work.access, batch)
         done += len(batch)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from ingest.pack import Half, dump_pack, load_pack
+from ingest.pack import Kept, dump_pack, load_pack
 from moat.blobs import Blobs, vectors_name
 from moat.database import Database
 from moat.documents import LIVE_GENERATIONS
@@ -90,7 +90,7 @@ def _packs_around(sha256: str, document_id: UUID, database: Database) -> list[st
     return [vectors_name(*row) for row in rows]
 
 
-def _load(name: str, blobs: Blobs) -> dict[bytes, Half]:
+def _load(name: str, blobs: Blobs) -> dict[bytes, Kept]:
     try:
         return load_pack(blobs.get(name))
     except NotFound:

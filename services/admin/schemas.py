@@ -18,6 +18,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$"
 class PipelineBody(Body):
     embedder: str | None = Field(None, min_length=1, max_length=1000)
     chunk_tokens: int | None = Field(None, ge=32, le=8192)
+    late_interaction: bool | None = Field(None, description="Rank what was found by the vectors of its words.")
     cleaning: CleaningSettings | None = Field(None, description="Rules to switch off or on; the others stay.")
     redaction: RedactionSettings | None = Field(None, description="What to mask; what is not named stays.")
 

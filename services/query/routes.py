@@ -43,7 +43,8 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     _check(body, parts)
     if body.retrieval is not None and not reader.is_admin:
         raise Forbidden("Only an admin may choose how to retrieve.", "Leave 'retrieval' out.")
-    retrieval = Retrieval(arms=tuple(dict.fromkeys(body.retrieval.arms))) if body.retrieval else None
+    chosen = body.retrieval
+    retrieval = Retrieval(tuple(dict.fromkeys(chosen.arms)), chosen.fusion, chosen.rerank) if chosen else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, parts.answering)
     if parts.settings.log_questions:
@@ -53,7 +54,7 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
     marked = flagged(found.passages, parts.database)
     passages = [passage_body(p, explain=body.explain, weigh=reader.is_admin) for p in marked]
-    return JSONResponse({"passages": passages, "timings": dict(found.timings)})
+    return JSONResponse({"passages": passages, "timings": dict(found.timings), "skipped": dict(found.skipped)})
 
 
 @router.post("/answers", response_model=AnswerShape, responses=_SSE)

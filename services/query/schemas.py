@@ -12,8 +12,22 @@ from services.schemas import Body, Shape
 class RetrievalBody(Body):
     """How to look for passages; for admins who compare."""
 
-    arms: list[Literal["dense", "sparse"]] = Field(["dense", "sparse"], min_length=1, max_length=2)
-    fusion: Literal["rrf"] = "rrf"
+    arms: list[Literal["dense", "sparse", "tokens"]] = Field(
+        ["dense", "sparse", "tokens"],
+        min_length=1,
+        max_length=3,
+        description="What finds passages by meaning and by words; `tokens` only rescores what these find.",
+    )
+    fusion: Literal["blend", "rrf"] = Field("blend", description="By the arms' scores, or by their ranks alone.")
+
+    rerank: bool = Field(True, description="Whether the cross-encoder of the settings, if any, reads the best ones.")
+
+    @field_validator("arms")
+    @classmethod
+    def _finds_something(cls, value: list[str]) -> list[str]:
+        if value == ["tokens"]:
+            raise ValueError("'tokens' alone finds nothing: add 'dense' or 'sparse'")
+        return value
 
 
 class QuestionBody(Body):
@@ -67,6 +81,7 @@ class PassageShape(Shape):
 class SearchShape(Shape):
     passages: list[PassageShape]
     timings: dict[str, float]
+    skipped: dict[str, str] = Field({}, description="Optional stages that were left out, and why: `late`, `failed`.")
 
 
 class CitationShape(Shape):

@@ -12,9 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from answering.answer import Cited, Done, Event, Sources, Token
 from answering.body import body_of
+from answering.fuse import FUSED
 from moat.errors import MoatError
 from moat.records import Passage
-from moat.vectors import SPARSE
+from moat.vector_search import SPARSE
 from services.problems import of_error, problem
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def frame(event: Event) -> ServerSentEvent:
 
 
 def passage_body(passage: Passage, *, explain: bool = False, weigh: bool = False) -> dict[str, Any]:
-    """Write a passage as plain JSON values; `weigh` shows the sparse arm's score, which counts unreadable words."""
+    """Write a passage as plain JSON values; `weigh` shows scores that count unreadable words."""
     body: dict[str, Any] = {
         "passage_id": str(passage.passage_id),
         "document_id": str(passage.document_id),
@@ -82,7 +83,7 @@ def passage_body(passage: Passage, *, explain: bool = False, weigh: bool = False
     }
     if explain:
         body["arms"] = {
-            name: {"rank": arm.rank, "score": arm.score if weigh or name != SPARSE else None}
+            name: {"rank": arm.rank, "score": arm.score if weigh or name not in (SPARSE, FUSED) else None}
             for name, arm in passage.arms.items()
         }
     return body

@@ -11,7 +11,8 @@ from moat.access import Rule
 from moat.errors import InvalidRequest, NotFound, Unavailable
 from moat.records import EVERYONE, DocumentState, Reader
 from moat.tables import Corpus, Document
-from moat.vectors import Hits, Vectors
+from moat.vector_search import Hits
+from moat.vectors import Vectors
 from tests.fakes.library import Library
 
 TEXT = "The secret launch code is 4711.\n\nThe public launch date is the first of May."
@@ -76,7 +77,7 @@ def test_corpora_are_chosen_by_name_or_id_and_merged_by_rank(library: Library, r
     one, two = library.corpus("one"), library.corpus("two", embedder="other-words")
     library.embedders.get("other-words")
     library.add(one, "a.md", TEXT, title="One")
-    library.add(two, "b.md", TEXT, title="Two")
+    library.add(two, "b.md", TEXT.replace("launch", "rocket launch"), title="Two")
     assert set(titles(library, reader, corpora=("one",))) == {"One"}
     assert set(titles(library, reader, corpora=(str(two), "two"))) == {"Two"}
     both = search(Query("secret launch code"), reader, library.parts)
@@ -151,7 +152,7 @@ def test_arms_and_limit_can_be_chosen(library: Library, reader: Reader) -> None:
     library.add(library.corpus("plans"), "a.md", TEXT)
     sparse = search(Query("launch", retrieval=Retrieval(("sparse",)), limit=1), reader, library.parts)
     assert len(sparse.passages) == 1
-    assert set(sparse.passages[0].arms) == {"sparse"}
+    assert set(sparse.passages[0].arms) == {"sparse", "fused"}
     assert sparse.best_similarity is None
     assert sparse.relevant
 
@@ -166,7 +167,7 @@ def test_the_rule_reaches_the_vectors(library: Library, reader: Reader) -> None:
 
     class Watching(FlippingVectors):
         def search(self, collection: str, *vectors: Any, **options: Any) -> Hits:
-            seen.append(vectors[2])
+            seen.append(vectors[1])
             return super().search(collection, *vectors, **options)
 
     library.add(library.corpus("plans"), "a.md", TEXT)

@@ -18,9 +18,9 @@ def test_each_arm_asks_for_its_own_retrieval_and_served_for_none() -> None:
         arm.search("Why?")
     fixed = {"question": "Why?", "corpora": ["hr"], "limit": 7}
     assert moat.requests == [
-        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense", "sparse"], "fusion": "rrf"}}),
-        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense"], "fusion": "rrf"}}),
-        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["sparse"], "fusion": "rrf"}}),
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense", "sparse"], "fusion": "rrf", "rerank": False}}),
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["dense"], "fusion": "rrf", "rerank": False}}),
+        ("POST", "/v1/search", fixed | {"retrieval": {"arms": ["sparse"], "fusion": "rrf", "rerank": False}}),
         ("POST", "/v1/search", fixed),
     ]
 

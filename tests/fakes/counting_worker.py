@@ -24,19 +24,30 @@ class CountingEmbedder:
 
     def __init__(self, inner: Embedder, log: Path, pause_s: float) -> None:
         self.name, self.dimension, self.max_tokens = inner.name, inner.dimension, inner.max_tokens
+        self.gives_tokens = inner.gives_tokens
         self._inner = inner
         self._log = log
         self._pause_s = pause_s
 
     def embed_texts(self, texts: Sequence[str]) -> Vector:
+        self._tell(texts)
+        return self._inner.embed_texts(texts)
+
+    def embed_texts_and_tokens(self, texts: Sequence[str]) -> tuple[Vector, list[Vector]]:
+        self._tell(texts)
+        return self._inner.embed_texts_and_tokens(texts)
+
+    def _tell(self, texts: Sequence[str]) -> None:
         lines = "".join(f"{os.getpid()} {fingerprint_of(text)}\n" for text in texts)
         with self._log.open("a") as log:
             log.write(lines)
         time.sleep(self._pause_s)
-        return self._inner.embed_texts(texts)
 
     def embed_question(self, question: str) -> Vector:
         return self._inner.embed_question(question)
+
+    def embed_question_and_tokens(self, question: str) -> tuple[Vector, Vector]:
+        return self._inner.embed_question_and_tokens(question)
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         return self._inner.token_spans(text)

@@ -42,7 +42,7 @@ class Library:
         """Make a corpus with an empty serving generation."""
         corpus_id = uuid4()
         with self.database.transaction() as session:
-            session.add(Corpus(id=corpus_id, name=name, pipeline={"embedder": embedder}))
+            session.add(Corpus(id=corpus_id, name=name, pipeline={"embedder": embedder, "late_interaction": True}))
             session.flush()
             session.add_all(CorpusAccess(corpus_id=corpus_id, principal=principal) for principal in access)
         self.flip(corpus_id, self.generation(corpus_id, embedder))
@@ -53,14 +53,14 @@ class Library:
         generation_id = uuid4()
         dimension = self.embedders.get(embedder).dimension
         collection = f"g_{generation_id.hex}"
-        self.vectors.create(collection, dimension)
+        self.vectors.create(collection, dimension, tokens=True)
         with self.database.transaction() as session:
             session.add(
                 Generation(
                     id=generation_id,
                     corpus_id=corpus_id,
                     collection=collection,
-                    pipeline={"embedder": embedder},
+                    pipeline={"embedder": embedder, "late_interaction": True},
                     fingerprint="test",
                     dimension=dimension,
                     state="building",
@@ -122,14 +122,14 @@ class Library:
         self.texts[document.id] = text
         embedder = self.embedders.get(generation.pipeline["embedder"])
         chunks = _paragraphs(text)
-        vectors = embedder.embed_texts([chunk.text for chunk in chunks])
+        both = zip(*embedder.embed_texts_and_tokens([chunk.text for chunk in chunks]), strict=True)
         self.vectors.upsert(
             generation.collection,
             generation.id,
             document.id,
             version,
             access,
-            [EmbeddedChunk(c, v, encode_chunk(c.text)) for c, v in zip(chunks, vectors, strict=True)],
+            [EmbeddedChunk(c, v, encode_chunk(c.text), t) for c, (v, t) in zip(chunks, both, strict=True)],
         )
         return document.id
 

@@ -162,7 +162,8 @@ def test_search_explains_each_arm_and_asks_no_model(tmp_path: Path) -> None:
         api = with_model(tmp_path, fake)
         body = {"question": QUESTION, "explain": True, "limit": 1}
         (passage,) = api.admin.post("/v1/search", json=body).json()["passages"]
-        assert {arm: found["rank"] for arm, found in passage["arms"].items()} == {"dense": 1, "sparse": 1}
+        arms = ("dense", "sparse", "tokens", "fused")
+        assert {arm: found["rank"] for arm, found in passage["arms"].items()} == dict.fromkeys(arms, 1)
         plain = api.admin.post("/v1/search", json={"question": QUESTION}).json()["passages"][0]
         assert "arms" not in plain
         assert fake.requests == []

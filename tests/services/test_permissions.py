@@ -212,7 +212,7 @@ def test_only_admins_choose_how_to_retrieve(api: Api, shared: dict[str, str]) ->
     body = {"question": QUESTION, "explain": True, "retrieval": {"arms": ["sparse"]}}
     problem(api.person("rita").post("/v1/search", json=body), 403)
     passages = api.admin.post("/v1/search", json=body).json()["passages"]
-    assert [set(passage["arms"]) for passage in passages] == [{"sparse"}] * len(passages)
+    assert [set(passage["arms"]) for passage in passages] == [{"sparse", "fused"}] * len(passages)
     assert passages
 
 

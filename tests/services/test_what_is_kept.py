@@ -54,7 +54,7 @@ def test_access_of_an_archive_reaches_its_members_at_the_next_question(api: Api)
 
 
 def test_what_was_taken_away_or_deleted_does_not_crowd_out_what_one_may_read(api: Api) -> None:
-    own = api.add("own.txt", "The salary of somebody is paid at times.\n")
+    own = api.add("own.txt", "Somebody somewhere is paid for nothing at all, at least at times.\n")
     taken = [api.add(f"{n}.txt", SALARY.replace("June", f"June, for the {n}th time")) for n in range(4)]
     rita = api.person("rita")
     assert set(ids(rita, limit=3)) < set(taken)

@@ -1,0 +1,75 @@
+"""One order out of what the arms said: by score where scores can be compared, by rank where not."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from moat.records import ArmScore, Passage
+from moat.vector_search import DENSE, SPARSE, TOKENS
+
+Fusion = Literal["blend", "rrf"]
+FUSED = "fused"
+# Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
+RRF_K = 60
+_WORD = re.compile(r"\w+")
+# Shares of the arms' scores, each spread over 0 to 1 among a question's candidates; see docs/benchmarks.md.
+WITH_TOKENS: Mapping[str, float] = {TOKENS: 0.6, DENSE: 0.24, SPARSE: 0.16}
+WITHOUT: Mapping[str, float] = {DENSE: 0.6, SPARSE: 0.4}
+# For questions in a language that the embedder does not know.
+FOREIGN: Mapping[str, float] = {TOKENS: 0.1, DENSE: 0.1, SPARSE: 0.8}
+
+
+def fuse(candidates: Sequence[Passage], fusion: Fusion, *, foreign: bool = False) -> list[Passage]:
+    """Order one embedder's candidates; each gets its rank and score as the arm `fused`.
+
+    `foreign`: the embedder does not know the question's language, so that words count most.
+    """
+    scores = _by_rank(candidates) if fusion == "rrf" else _by_score(candidates, foreign)
+    ordered = sorted(zip(scores, candidates, strict=True), key=lambda pair: -pair[0])
+    return [
+        replace(passage, arms={**passage.arms, FUSED: ArmScore(rank, round(score, 6))})
+        for rank, (score, passage) in enumerate(ordered, 1)
+    ]
+
+
+def merge(lists: Sequence[Sequence[Passage]]) -> list[Passage]:
+    """Make one list of several embedders' by rank: the scores of different embedders say nothing about each other.
+
+    What says the same words as a better passage comes last. A passage's own score tells its place alone: what the arms'
+    scores are made of counts words of documents that the reader may not read.
+    """
+    ranked = sorted(((rank, at) for at, one in enumerate(lists) for rank in range(len(one))))
+    merged = _copies_last([lists[at][rank] for rank, at in ranked])
+    return [replace(passage, score=round(1 / (RRF_K + rank), 6)) for rank, passage in enumerate(merged, 1)]
+
+
+def _copies_last(passages: Sequence[Passage]) -> list[Passage]:
+    seen: set[str] = set()
+    different: list[Passage] = []
+    copies: list[Passage] = []
+    for passage in passages:
+        words = " ".join(_WORD.findall(passage.text.lower()))
+        (copies if words in seen else different).append(passage)
+        seen.add(words)
+    return different + copies
+
+
+def _by_rank(candidates: Sequence[Passage]) -> list[float]:
+    return [sum(1 / (RRF_K + arm.rank) for arm in passage.arms.values()) for passage in candidates]
+
+
+def _by_score(candidates: Sequence[Passage], foreign: bool) -> list[float]:
+    """Add the arms' scores up by their shares; what an arm did not bring is as far as the last that it did bring."""
+    present = {arm for passage in candidates for arm in passage.arms}
+    blend = FOREIGN if foreign else WITH_TOKENS if TOKENS in present else WITHOUT
+    shares = {arm: share for arm, share in blend.items() if arm in present}
+    totals = [0.0] * len(candidates)
+    for arm, share in shares.items():
+        scores = [passage.arms[arm].score if arm in passage.arms else None for passage in candidates]
+        brought = [score for score in scores if score is not None]
+        low, high = min(brought), max(brought)
+        for at, score in enumerate(scores):
+            spread = (score - low) / (high - low) if score is not None and high > low else float(score is not None)
+            totals[at] += share * spread
+    return totals

@@ -1,0 +1,65 @@
+"""One order out of several arms, which tells nothing of the numbers behind it."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from answering.fuse import FOREIGN, FUSED, WITH_TOKENS, WITHOUT, fuse, merge
+from moat.records import ArmScore, Passage
+from tests.fakes.passages import passage
+
+
+def found(name: str, **arms: float) -> Passage:
+    scored = {arm: ArmScore(1, score) for arm, score in arms.items()}
+    return replace(passage(name), passage_id=UUID(int=len(name)), title=name, arms=scored)
+
+
+def names(passages: list[Passage]) -> list[str]:
+    return [p.title for p in passages]
+
+
+def test_shares_of_a_blend_add_up_to_one() -> None:
+    for shares in (WITH_TOKENS, WITHOUT, FOREIGN):
+        assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_clear_lead_by_score_outweighs_a_narrow_one() -> None:
+    clear = found("clear", dense=0.8, sparse=9.9, tokens=0.9)
+    narrow = found("narrow!", dense=0.5, sparse=10.0, tokens=0.5)
+    poor = found("poor", dense=0.1, sparse=1.0, tokens=0.2)
+    assert names(fuse([poor, narrow, clear], "blend")) == ["clear", "narrow!", "poor"]
+
+
+def test_words_count_most_where_the_embedder_does_not_know_the_language() -> None:
+    near, worded = found("near", dense=0.8, sparse=1.0, tokens=0.9), found("worded", dense=0.1, sparse=9.0, tokens=0.2)
+    assert names(fuse([near, worded], "blend")) == ["near", "worded"]
+    assert names(fuse([near, worded], "blend", foreign=True)) == ["worded", "near"]
+
+
+def test_a_passage_that_one_arm_alone_brought_is_no_worse_than_that_arms_last() -> None:
+    last, alone = found("last", dense=0.2, sparse=1.0), found("alone!", sparse=5.0)
+    assert names(fuse([found("best12345", dense=0.9), last, alone], "blend")) == ["best12345", "alone!", "last"]
+
+
+def test_rank_fusion_looks_at_ranks_alone() -> None:
+    one = replace(found("one"), arms={"dense": ArmScore(1, 0.9), "sparse": ArmScore(9, 0.1)})
+    two = replace(found("second"), arms={"dense": ArmScore(2, 0.1), "sparse": ArmScore(3, 0.1)})
+    first, other = fuse([one, two], "rrf")
+    assert (first.title, other.title) == ("second", "one")
+    assert first.arms[FUSED] == ArmScore(1, pytest.approx(1 / 62 + 1 / 63, abs=1e-6))
+
+
+def test_nothing_found_stays_nothing() -> None:
+    assert fuse([], "blend") == fuse([], "rrf") == merge([]) == merge([[], []]) == []
+
+
+def test_copies_of_a_better_passage_come_last_and_are_not_lost() -> None:
+    same = [replace(found(name), text=text) for name, text in (("a", "The lamp, lit."), ("bb", "the lamp\nLIT"))]
+    assert names(merge([[*same, found("ccc"), found("dddd")]])) == ["a", "ccc", "dddd", "bb"]
+
+
+def test_lists_of_several_embedders_are_merged_by_rank_and_scores_tell_the_place_alone() -> None:
+    merged = merge([[found("a"), found("bb")], [found("ccc"), found("dddd"), found("eeeee")]])
+    assert names(merged) == ["a", "ccc", "bb", "dddd", "eeeee"]
+    assert [p.score for p in merged] == [round(1 / (60 + rank), 6) for rank in range(1, 6)]
