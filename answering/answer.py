@@ -1,15 +1,16 @@
 """A question becomes a checked answer, told as plain events and stored whatever happens on the way."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from anyio import CancelScope, to_thread
+from sqlalchemy.orm import Session
 
-from answering import extractive, prompt
+from answering import cache, extractive, prompt
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.events import Cited, Done, Event, Sources, Token
@@ -26,7 +27,7 @@ from answering.withhold import without_record
 from moat import audit, ledger
 from moat.errors import MoatError
 from moat.llm.gateway import EXTRACTIVE, CallContext
-from moat.records import Answer, Citation, Reader
+from moat.records import Answer, Citation, Cost, Reader
 from moat.tables import AnswerRow
 
 __all__ = [
@@ -60,6 +61,8 @@ class _Draft:
     used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
     flags: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    place: bytes | None = None  # in the cache
+    kept: cache.Kept | None = None  # what was found there
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -75,6 +78,13 @@ class _Draft:
         """Take over what the guard found, as far as the answer has come."""
         self.flags |= guard.flags
         self.links = guard.links
+
+    def take_over(self, kept: cache.Kept) -> None:
+        """Be the answer that was kept."""
+        self.kept = kept
+        self.used |= kept.documents
+        self.flags, self.links = set(kept.answer.flags), list(kept.answer.links)
+        self.end("abstained" if kept.answer.abstained else "answered", kept.answer.note)
 
     def end(self, status: str, note: str = "") -> None:
         self.status, self.note = status, note
@@ -101,6 +111,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         read = tuple(p for source in sources for p in source.passages)
         draft.used.update(p.document_id for p in read)
         yield Sources(read)
+        await to_thread.run_sync(_recall, draft, found, sources, parts)
         async with aclosing(_write(draft, found, sources, parts)) as events:
             async for event in events:
                 draft.take(event)
@@ -136,10 +147,27 @@ async def _write(
         yield Token(_nothing_found(draft, found, parts))
         draft.end("abstained")
         return
+    if draft.kept is not None:
+        for event in _again(draft.kept.answer):
+            yield event
+        return
     written = _extract if draft.model == EXTRACTIVE else _generate
     async with aclosing(written(draft, found, sources, parts)) as events:
         async for event in events:
             yield event
+
+
+def _recall(draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts) -> None:
+    """Find the answer in the cache, or the place where it is to be kept."""
+    draft.place = cache.find_key(draft.query, draft.model, found, sources, draft.reader, parts)
+    kept = None if draft.place is None else cache.recall(draft.place, draft.reader, parts.database)
+    if kept is not None:
+        draft.take_over(kept)
+
+
+def _again(kept: Answer) -> Iterator[Token | Cited]:
+    yield Token(kept.answer)
+    yield from (Cited(citation) for citation in kept.citations)
 
 
 async def _extract(
@@ -243,7 +271,7 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
             answer=draft.text,
             abstained=draft.status == "abstained",
             citations=tuple(draft.citations),
-            cost=ledger.cost_of(session, row.id),
+            cost=_cost(session, draft),
             model=draft.model,
             timings=draft.timings,
             created_at=row.created_at,
@@ -254,4 +282,20 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
         done = without_record(done, note_documents(session, row.id, draft.used))
         row.status, row.body = draft.status, body_of(done)
         row.corpora = list(draft.corpora)
+        ledger.note_outcome(session, row.id, draft.status)
+        if draft.place is not None and draft.kept is None and _may_be_given_again(draft, done):
+            cache.keep(session, draft.place, done, parts)
     return done
+
+
+def _cost(session: Session, draft: _Draft) -> Cost:
+    cost = ledger.cost_of(session, draft.query.answer_id)
+    if draft.kept is None:
+        return cost
+    return replace(cost, saved_usd=cache.saved_usd(session, draft.kept, (call.kind for call in cost.calls)))
+
+
+def _may_be_given_again(draft: _Draft, done: Answer) -> bool:
+    """Tell whether an answer is whole, and nothing that was wrong with it came from the model."""
+    whole = draft.status in ("answered", "abstained") and not done.withheld and CUT_AT_LIMIT not in done.note
+    return whole and draft.flags <= {"instructions_in_sources"}

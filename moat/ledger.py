@@ -115,6 +115,11 @@ def expire_open(database: Database, now: datetime) -> int:
         return len(expired.all())
 
 
+def note_outcome(session: Session, answer_id: UUID, outcome: str) -> None:
+    """Write down how the answer came out that calls were made for: it outlives the answer."""
+    session.execute(update(CallRow).where(CallRow.answer_id == answer_id).values(outcome=outcome))
+
+
 def calls_of(session: Session, answer_id: UUID) -> tuple[Call, ...]:
     """List an answer's calls in the order they were made."""
     rows = session.scalars(

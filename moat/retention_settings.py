@@ -1,4 +1,4 @@
-"""The settings of what is kept and for how long: answers, the audit log, and how erasures end."""
+"""The settings of what is kept and for how long: answers, those to be given again, the audit log; how erasures end."""
 
 from pydantic import Field
 
@@ -7,6 +7,13 @@ from moat.section import Section
 
 class RetentionSettings(Section):
     answers_days: int = Field(0, ge=0, le=36_500, description="Days after which stored answers go; 0 keeps them.")
+
+
+class CacheSettings(Section):
+    answers: bool = Field(
+        False, description="Give a stored answer again, where question, sources, model and rights are the same."
+    )
+    ttl_s: int = Field(86_400, ge=1, le=2_592_000, description="How long an answer is given again, at most.")
 
 
 class AuditSettings(Section):

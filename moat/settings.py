@@ -21,7 +21,7 @@ from moat.blobs import check_place
 from moat.errors import InvalidRequest
 from moat.identity_settings import OidcSettings
 from moat.provider_settings import DataSettings, ModelSettings, ProviderSettings
-from moat.retention_settings import AuditSettings, ErasureSettings, RetentionSettings
+from moat.retention_settings import AuditSettings, CacheSettings, ErasureSettings, RetentionSettings
 from moat.secret_sources import Referring, reference_names, secrets_of
 from moat.section import Section
 from moat.source_settings import ReadersSettings, SourceSettings
@@ -235,6 +235,7 @@ class Settings(BaseSettings):
     reindex: ReindexSettings = ReindexSettings()
     widget: WidgetSettings = WidgetSettings()
     retention: RetentionSettings = RetentionSettings()
+    cache: CacheSettings = CacheSettings()
     audit: AuditSettings = AuditSettings()
     erasure: ErasureSettings = ErasureSettings()
     oidc: OidcSettings = OidcSettings()

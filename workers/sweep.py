@@ -12,10 +12,11 @@ from moat.blobs import ABANDONED_AFTER, text_name
 from moat.database import catalog_now
 from moat.errors import MoatError
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
-from moat.ledger import expire_open
+from moat.ledger import expire_open, note_outcome
 from moat.records import WORKING_STATES, DocumentState
 from moat.tables import (
     AnswerRow,
+    CachedAnswer,
     ChunkRow,
     Corpus,
     Document,
@@ -218,11 +219,14 @@ def _close_answers(parts: Parts) -> None:
     answering = parts.settings.answering
     longest = timedelta(seconds=answering.deadline_s + answering.drain_s) + FORGOTTEN_AFTER
     with parts.database.transaction() as session:
-        session.execute(
+        broken = session.scalars(
             update(AnswerRow)
             .where(AnswerRow.status == "open", AnswerRow.created_at < utc_now() - longest)
             .values(status="failed")
+            .returning(AnswerRow.id)
         )
+        for answer_id in broken.all():
+            note_outcome(session, answer_id, "failed")
 
 
 def _purge(parts: Parts) -> None:
@@ -230,6 +234,7 @@ def _purge(parts: Parts) -> None:
     parts.blobs.clear_staging(ABANDONED_AFTER)
     with parts.database.transaction() as session:
         session.execute(delete(Idempotency).where(Idempotency.created_at < now - IDEMPOTENCY_KEPT))
+        session.execute(delete(CachedAnswer).where(CachedAnswer.expires_at < now))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))
         session.execute(delete(UsedToken).where(UsedToken.expires_at < now))
 

@@ -1,6 +1,6 @@
 """The catalog's SQL models. The catalog is the truth: broker and vectors are rebuilt from it and from the blobs."""
 
-from moat.tables.answers import AnswerRow, CallRow, Feedback, Idempotency, PriceSheetRow
+from moat.tables.answers import AnswerRow, CachedAnswer, CallRow, Feedback, Idempotency, PriceSheetRow
 from moat.tables.audit import AuditHead, AuditRow, SettingsSeen
 from moat.tables.base import Money, Table, Utc, utc_now
 from moat.tables.documents import (
@@ -25,6 +25,7 @@ __all__ = [
     "ApiKey",
     "AuditHead",
     "AuditRow",
+    "CachedAnswer",
     "CallRow",
     "ChunkRow",
     "Corpus",

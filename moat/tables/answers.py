@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moat.tables.base import Table, utc_now
@@ -23,6 +23,15 @@ class AnswerRow(Table):
     body: Mapped[dict[str, Any] | None]
     corpora: Mapped[list[str] | None]  # those its text names as searched; None: what it drew on was not noted
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class CachedAnswer(Table):
+    """An answer that may be given again; the key is a hash of all that it was made of. It goes with its answer."""
+
+    __tablename__ = "cached_answers"
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    answer_id: Mapped[UUID] = mapped_column(ForeignKey("answers.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Feedback(Table):
@@ -65,6 +74,7 @@ class CallRow(Table):
     opened_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     closed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(default="")  # of its answer: answered, abstained, failed
 
 
 class PriceSheetRow(Table):

@@ -21,6 +21,7 @@ class Corpus(Table):
     serving_generation: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     reach: Mapped[list[str] | None]  # providers and regions that its text may reach; None: those of the settings
+    cache_answers: Mapped[bool] = mapped_column(default=True)  # where the deployment keeps answers to be given again
     retention_days: Mapped[int | None]  # documents older than this are erased; None keeps them
     deleted_at: Mapped[datetime | None]  # gone for every reader; the sweeper removes what is left
 
@@ -80,7 +81,7 @@ class DocumentAccess(Table):
 
     __tablename__ = "document_access"
     document_id: Mapped[UUID] = mapped_column(ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True)
-    principal: Mapped[str] = mapped_column(primary_key=True)
+    principal: Mapped[str] = mapped_column(primary_key=True, index=True)
 
 
 class Version(Table):

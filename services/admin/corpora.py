@@ -52,7 +52,7 @@ def get_corpus(corpus: str, reader: Reading, parts: PartsOf) -> CorpusShape:
 
 @router.patch("/{corpus}")
 def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf) -> CorpusShape:
-    """Rename a corpus, or say who may read it; both hold from the next question on."""
+    """Rename a corpus, say who may read it or whether its answers are given again; it holds from the next question."""
     with parts.database.transaction() as session:
         row = find_corpus(session, reader, corpus, "for_change")
         if body.name is not None and body.name != row.name:
@@ -63,6 +63,8 @@ def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf)
         if body.access is not None:
             session.execute(delete(CorpusAccess).where(CorpusAccess.corpus_id == row.id))
             session.add_all(CorpusAccess(corpus_id=row.id, principal=p) for p in check_principals(body.access))
+        if body.cache_answers is not None:
+            row.cache_answers = body.cache_answers
         session.flush()
         changed: dict[str, Any] = {"changed": sorted(body.model_dump(exclude_none=True))}
         if body.access is not None:
@@ -121,6 +123,7 @@ def corpus_shape(session: Session, reader: Reader, corpus: Corpus) -> CorpusShap
         chunks=_chunks(session, reader, corpus.id, corpus.serving_generation),
         counts=counts,
         created_at=corpus.created_at,
+        cache_answers=corpus.cache_answers,
     )
 
 

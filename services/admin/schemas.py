@@ -32,6 +32,7 @@ class CorpusBody(Body):
 class CorpusPatch(Body):
     name: str | None = Field(None, pattern=NAME)
     access: list[str] | None = Field(None, max_length=200)
+    cache_answers: bool | None = Field(None, description="Give answers from it again, where the deployment does that.")
 
 
 class CorpusShape(Shape):
@@ -43,6 +44,7 @@ class CorpusShape(Shape):
     chunks: int
     counts: dict[str, int]
     created_at: datetime
+    cache_answers: bool
 
 
 class CorpusPage(Shape):
