@@ -77,6 +77,9 @@ class Client:
     def put(self, path: str, json: Mapping[str, Any]) -> JsonObject:
         return _object(self._call("PUT", path, json=json))
 
+    def patch(self, path: str, json: Mapping[str, Any]) -> JsonObject:
+        return _object(self._call("PATCH", path, json=json))
+
     def delete(self, path: str) -> JsonObject:
         return _object(self._call("DELETE", path))
 

@@ -1,7 +1,7 @@
 """`moat corpus`: named sets of documents, each with its readers and its pipeline."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import typer
@@ -111,6 +111,22 @@ def delete(
         emit(deleted)
     else:
         out.print(f"{deleted['name']} is gone; its files and vectors follow within seconds.")
+
+
+@app.command()
+def cache(
+    context: typer.Context,
+    corpus: Name,
+    state: Annotated[Literal["on", "off"], typer.Argument(help="Whether answers made of it are given again.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let stored answers be given again, where the deployment's cache is on, or have every question asked anew."""
+    client: Client = context.obj
+    shape = client.patch(f"/v1/corpora/{quote(corpus, safe='')}", {"cache_answers": state == "on"})
+    if as_json:
+        emit(shape)
+    else:
+        out.print(f"Answers from {shape['name']} are {'given again' if state == 'on' else 'always made anew'}.")
 
 
 @app.command()

@@ -126,7 +126,7 @@ def test_revoked_and_erased_documents_are_shown_by_nothing(tmp_path: Path, count
     home = tmp_path / "home"
     plants = [planted(number) for number in range(101, 101 + count)]
     gone, revoked, kept = plants[: count // 2], plants[count // 2 : -1], plants[-1]
-    with running_platform(home, environment={"MOAT_ERASURE__WAIT_S": "0"}) as running:
+    with running_platform(home, environment={"MOAT_ERASURE__WAIT_S": "0", "MOAT_CACHE__ANSWERS": "true"}) as running:
         url = running.url
         admin = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {running.admin_key}"}, timeout=120)
         made = admin.post(

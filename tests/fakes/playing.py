@@ -24,7 +24,7 @@ class Playing:
     def __init__(self, seed: int, folder: Path, qdrant: QdrantClient) -> None:
         self.dice = random.Random(seed)
         self.world = World(self.dice)
-        self.api = Api(folder, qdrant)
+        self.api = Api(folder, qdrant, cache={"answers": True})  # which must show in nothing
         self.clients: dict[str, TestClient] = {"admin": self.api.admin}
         self.admin = Person("admin", is_admin=True, uploads=True)
         assert self.api.admin.delete("/v1/corpora/default").status_code == 202

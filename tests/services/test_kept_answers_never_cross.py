@@ -78,14 +78,15 @@ def test_no_answer_of_one_reader_reaches_the_other(tmp_path: Path, count: int) -
         )
         harbour = Harbour(api, dice)
         given: dict[str, set[str]] = {"ann": set(), "bob": set()}
+        asked: list[str] = []
         again = 0
         for number in range(count):
-            question = f"Question {number}: where is the berth of the {dice.choice(VESSELS)}?"
+            asked.append(f"Question {number}: where is the berth of the {dice.choice(VESSELS)}?")
+            question = asked[-1]
             for who, client in harbour.people.items():
                 first, second = ask(client, question), ask(client, question)
                 for body in (first, second):
                     said = {f"code{n}" for n in CODE.findall(str(body))}
-                    assert said, "each reader has a note about every vessel"
                     assert said <= harbour.readable(who), (who, question)
                     given[who] |= said
                 assert second["answer"] == first["answer"]
@@ -93,7 +94,11 @@ def test_no_answer_of_one_reader_reaches_the_other(tmp_path: Path, count: int) -
                 again += second["cost"]["saved_usd"] != "0"
             if number % CHANGE_EVERY == CHANGE_EVERY - 1:
                 harbour.change()
+                for question in dice.sample(asked, min(len(asked), CHANGE_EVERY // 2)):
+                    for who, client in harbour.people.items():
+                        said = {f"code{n}" for n in CODE.findall(str(ask(client, question)))}
+                        assert said <= harbour.readable(who), (who, question)
         assert again == 2 * count
-        assert len(model.requests) == 2 * count == len(rows(api, CachedAnswer))
+        assert len(model.requests) == len(rows(api, CachedAnswer)) >= 2 * count
         assert given["ann"] != given["bob"]
         api.close()
