@@ -1,4 +1,4 @@
-"""Two readers of different groups ask the same questions with the cache on, while documents come, go and change hands."""
+"""Two readers of different groups ask the same questions, with the cache on, while documents change and move."""
 
 import random
 import re
@@ -21,7 +21,7 @@ CHANGE_EVERY = 10
 
 
 class Harbour:
-    """For each vessel a note of the north, one of the south and one of both, each with a code that stands nowhere else."""
+    """For each vessel a note of the north, one of the south, one of both, each with a code that stands nowhere else."""
 
     def __init__(self, api: Api, dice: random.Random) -> None:
         self.api, self.dice = api, dice
