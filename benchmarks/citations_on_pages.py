@@ -12,7 +12,6 @@ its values. Places where the other readers find no text (scans) cannot be checke
 
 import argparse
 import logging
-import os
 import random
 import re
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.other_readers import PageReader, letters, page_readers
 from benchmarks.tables import table
+from benchmarks.workload import data_folder
 from ingest.pipeline import Prepared, prepare
 from ingest.sandbox import Sandbox
 from moat.embedder import Embedder, Embedders
@@ -195,7 +195,7 @@ def _sample(data: Path, files: int, rng: random.Random) -> Iterator[Path]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MOAT_DATA", "")), help="MOAT_DATA otherwise")
+    parser.add_argument("--data", type=Path, default=data_folder(), help="MOAT_DATA otherwise")
     parser.add_argument("--files", type=int, default=12, help="of the long reports")
     parser.add_argument("--chunks", type=int, default=40, help="of each file, at most")
     parser.add_argument("--seed", type=int, default=20261123)

@@ -11,7 +11,6 @@ too, name the interpreter of an environment made for it alone:
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.tables import number, table
+from benchmarks.workload import data_folder
 from ingest.sandbox import Sandbox
 from moat.errors import MoatError
 from moat.media import sniff
@@ -141,7 +141,7 @@ def _flat(parsed: ParsedDocument) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("MOAT_DATA", "")) / "fmt_dev"
+    default = data_folder() / "fmt_dev"
     parser.add_argument(
         "--data", type=Path, default=default, help="folder with pairs.jsonl; MOAT_DATA/fmt_dev otherwise"
     )

@@ -3,13 +3,12 @@
 import gzip
 import hashlib
 import json
-import os
 import random
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.workload import DATA_FOLDER, Workload
+from benchmarks.workload import Workload, data_folder
 from moat.errors import NotFound
 
 # A copy follows its first this many pages later, when that one is indexed: copies in work at once cannot share.
@@ -63,7 +62,7 @@ def in_like_tenths(contents: Iterable[tuple[str, bytes]], seed: int, later: int 
 
 def set_folder(name: str) -> Path:
     """Give the folder of an evaluation set; raises `NotFound` where it was not unpacked."""
-    folder = Path(os.environ.get("MOAT_DATA") or DATA_FOLDER).expanduser() / name
+    folder = data_folder() / name
     if not folder.is_dir():
         raise NotFound(f"The evaluation set {folder} is not there.", f"Set MOAT_DATA to the folder that holds {name}.")
     return folder

@@ -11,7 +11,7 @@ from moat.errors import NotFound
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parent / "evaluation" / "sample"
-DATA_FOLDER = "~/.cache/moat-data"
+_DATA_FOLDER = "~/.cache/moat-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,11 @@ class Workload:
         return tuple(question.text for question in self.questions if question.relevant)
 
 
+def data_folder() -> Path:
+    """Give the folder that holds the evaluation sets."""
+    return Path(os.environ.get("MOAT_DATA") or _DATA_FOLDER).expanduser()
+
+
 def listed(root: Path, list_file: Path, questions_file: Path | None = None) -> Workload:
     """Take the files that a list names, and those questions that one of them answers or nothing does."""
     names = tuple(line.strip() for line in list_file.read_text(encoding="utf-8").splitlines() if line.strip())
@@ -42,7 +47,7 @@ def listed(root: Path, list_file: Path, questions_file: Path | None = None) -> W
 
 def company() -> Workload:
     """Take the 300 listed files of the evaluation set `co_dev`; raises NotFound where the data are not there."""
-    folder = Path(os.environ.get("MOAT_DATA") or DATA_FOLDER).expanduser() / "co_dev"
+    folder = data_folder() / "co_dev"
     if not (folder / "questions.jsonl").is_file():
         raise NotFound(
             f"The evaluation set {folder} is not there.",

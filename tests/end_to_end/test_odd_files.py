@@ -1,6 +1,5 @@
 """Bombs, broken, locked and fuzzed files through the whole platform: each ends, and nothing else does."""
 
-import os
 import random
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from benchmarks.workload import data_folder
 from cli.up import Platform
 from moat.records import TERMINAL_STATES, DocumentState
 from moat.settings import EmbedderSettings
@@ -207,7 +207,7 @@ def test_bombs_and_broken_files_end_and_take_nothing_with_them(tmp_path: Path, m
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_every_odd_file_ends_and_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Path(os.environ.get("MOAT_DATA", "/nowhere")) / "odd_dev" / "files"
+    folder = data_folder() / "odd_dev" / "files"
     if not folder.is_dir():
         pytest.skip("set MOAT_DATA to a folder with odd_dev/files in it")
     files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

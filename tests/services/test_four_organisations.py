@@ -1,20 +1,19 @@
 """Four real organisations in one corpus, each a group: no reader of one is shown a passage of another."""
 
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.workload import data_folder
 from moat.records import DocumentState
 from tests.fakes.api import Api
 from tests.fakes.edge_process import edge_process
 
-FOLDER = Path(os.environ.get("MOAT_DATA", "~/.cache/moat-data")).expanduser() / "co_dev"
+FOLDER = data_folder() / "co_dev"
 FILES_EACH = 75  # all 1,813 would take many minutes to index, and add nothing to who may read what
 QUESTIONS = 1_000
 SEED = 20_240
