@@ -34,7 +34,7 @@ class Indexed:
     """What indexing took. `stages` hold seconds; `embedding` is what the embedder alone needs for these chunks.
 
     `sentence_transformers` is what that library needs for them, where another engine embedded; `before_embedding`
-    what reading and cutting the files takes by itself.
+    what reading and cutting the files takes by itself, without OCR.
     """
 
     documents: int
@@ -74,7 +74,8 @@ def index_with_moat(moat: RunningMoat, http: httpx.Client, workload: Workload, e
         peak_mb=peaks.by_name,
         pages=uploaded.pages,
         sentence_transformers=by_sentence_transformers,
-        before_embedding=read_by_moat([workload.root / name for name in workload.names])[1],
+        # The starter reads no picture; what OCR takes depends on the pictures alone, and counts in all other figures.
+        before_embedding=read_by_moat([workload.root / name for name in workload.names], ocr=False)[1],
     )
 
 
