@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -276,6 +277,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         given = init_settings().get("home") or os.environ.get("MOAT_HOME") or "~/.local/share/moat"
         home = Path(given).expanduser()
+        if isinstance(env_settings, EnvSettingsSource):  # one of those names is also that of a section
+            theirs = {name.lower() for name in OUTSIDE_NAMES}
+            env_settings.env_vars = {n: v for n, v in env_settings.env_vars.items() if n.lower() not in theirs}
         from_file = TomlConfigSettingsSource(settings_cls, home / "moat.toml")
         return init_settings, Referring(env_settings, settings_cls), Referring(from_file, settings_cls)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moat.errors import InvalidRequest
-from moat.settings import Settings, known_names
+from moat.settings import OUTSIDE_NAMES, Settings, known_names
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,15 @@ def test_nothing_set_is_embedded_and_on_loopback(home: Path) -> None:
     assert (settings.api.host, settings.default_model) == ("127.0.0.1", "extractive")
     assert settings.database_url == f"sqlite:///{home / 'catalog.db'}"
     assert settings.blobs_folder == home / "blobs"
+
+
+def test_names_of_the_client_and_the_data_are_no_settings_though_a_section_is_called_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in OUTSIDE_NAMES:
+        monkeypatch.setenv(name, "/somewhere")
+    monkeypatch.setenv("MOAT_DATA__REACH", '["openai"]')
+    assert Settings.load().data.reach == ("openai",)
 
 
 def test_environment_goes_before_the_file_and_both_are_merged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
