@@ -13,9 +13,9 @@ FUSED = "fused"
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
 _WORD = re.compile(r"\w+")
-# Shares of the arms' scores, each spread over 0 to 1 among a question's candidates; see docs/benchmarks.md.
-WITH_TOKENS: Mapping[str, float] = {TOKENS: 0.6, DENSE: 0.24, SPARSE: 0.16}
-WITHOUT: Mapping[str, float] = {DENSE: 0.6, SPARSE: 0.4}
+# Shares of the arms' scores, each brought to at most 1 among a question's candidates; see docs/benchmarks.md.
+WITH_TOKENS: Mapping[str, float] = {TOKENS: 0.45, DENSE: 0.35, SPARSE: 0.2}
+WITHOUT: Mapping[str, float] = {DENSE: 0.65, SPARSE: 0.35}
 # For questions in a language that the embedder does not know.
 FOREIGN: Mapping[str, float] = {TOKENS: 0.1, DENSE: 0.1, SPARSE: 0.8}
 
@@ -60,16 +60,27 @@ def _by_rank(candidates: Sequence[Passage]) -> list[float]:
 
 
 def _by_score(candidates: Sequence[Passage], foreign: bool) -> list[float]:
-    """Add the arms' scores up by their shares; what an arm did not bring is as far as the last that it did bring."""
+    """Add the arms' scores up by their shares."""
     present = {arm for passage in candidates for arm in passage.arms}
     blend = FOREIGN if foreign else WITH_TOKENS if TOKENS in present else WITHOUT
     shares = {arm: share for arm, share in blend.items() if arm in present}
     totals = [0.0] * len(candidates)
     for arm, share in shares.items():
         scores = [passage.arms[arm].score if arm in passage.arms else None for passage in candidates]
-        brought = [score for score in scores if score is not None]
-        low, high = min(brought), max(brought)
-        for at, score in enumerate(scores):
-            spread = (score - low) / (high - low) if score is not None and high > low else float(score is not None)
-            totals[at] += share * spread
+        spread = _of_the_best(scores) if arm == SPARSE else _between(scores)
+        totals = [total + share * value for total, value in zip(totals, spread, strict=True)]
     return totals
+
+
+def _between(scores: Sequence[float | None]) -> list[float]:
+    """Spread similarities, whose zero means nothing, from 0 for the least of them to 1."""
+    brought = [score for score in scores if score is not None]
+    low, high = min(brought), max(brought)
+    return [0.0 if score is None else (score - low) / (high - low) if high > low else 1.0 for score in scores]
+
+
+def _of_the_best(scores: Sequence[float | None]) -> list[float]:
+    """Take sums of weights as shares of the best; one that fell short of the list has perhaps half of its last."""
+    brought = [score for score in scores if score is not None]
+    best, missing = max(brought), min(brought) / 2
+    return [(missing if score is None else score) / best for score in scores]

@@ -53,17 +53,25 @@ def requests(
 ) -> list[models.QueryRequest]:
     """Write the request of each arm, and the one that brings all their candidates, rescored where tokens are given.
 
-    The filter stands inside each prefetch: nothing that may not be read ever takes a place among the candidates.
+    The dense arm tells how near the other's candidates are as well. The filter stands inside each prefetch: nothing
+    that may not be read ever takes a place among the candidates.
     """
     query = {
         DENSE: asked.dense.tolist(),
         SPARSE: models.SparseVector(indices=list(asked.sparse.indices), values=list(asked.sparse.values)),
     }
+    prefetch = [models.Prefetch(query=query[arm], using=arm, filter=readable, limit=limit) for arm in arms]
     singles = [
-        models.QueryRequest(query=query[arm], using=arm, filter=readable, limit=limit, with_payload=False)
+        models.QueryRequest(
+            prefetch=prefetch if arm == DENSE and len(arms) > 1 else None,
+            query=query[arm],
+            using=arm,
+            filter=readable,
+            limit=limit * len(arms) if arm == DENSE else limit,
+            with_payload=False,
+        )
         for arm in arms
     ]
-    prefetch = [models.Prefetch(query=query[arm], using=arm, filter=readable, limit=limit) for arm in arms]
     rescored = asked.tokens is not None
     together = models.QueryRequest(
         prefetch=prefetch,

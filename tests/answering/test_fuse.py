@@ -37,9 +37,15 @@ def test_words_count_most_where_the_embedder_does_not_know_the_language() -> Non
     assert names(fuse([near, worded], "blend", foreign=True)) == ["worded", "near"]
 
 
-def test_a_passage_that_one_arm_alone_brought_is_no_worse_than_that_arms_last() -> None:
-    last, alone = found("last", dense=0.2, sparse=1.0), found("alone!", sparse=5.0)
-    assert names(fuse([found("best12345", dense=0.9), last, alone], "blend")) == ["best12345", "alone!", "last"]
+def test_what_the_words_did_not_bring_has_perhaps_half_of_their_last() -> None:
+    best, last, without = found("a", dense=0.5, sparse=9.0), found("bb", dense=0.5, sparse=6.0), found("ccc", dense=0.5)
+    scores = [p.arms[FUSED].score for p in fuse([best, last, without], "blend")]
+    assert scores == pytest.approx([0.65 + 0.35, 0.65 + 0.35 * 6 / 9, 0.65 + 0.35 * 3 / 9], abs=1e-5)
+
+
+def test_one_candidate_alone_is_the_best_of_every_arm() -> None:
+    (only,) = fuse([found("a", dense=0.1, sparse=2.0, tokens=0.3)], "blend")
+    assert only.arms[FUSED] == ArmScore(1, 1.0)
 
 
 def test_rank_fusion_looks_at_ranks_alone() -> None:
