@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from answering.fuse import fuse, merge
 from answering.languages import language_of
+from answering.phrases import holding_first, quoted
 from answering.query import Found, Parts, Query, Retrieval
 from answering.relevance import judge
 from answering.rerank import RERANK
@@ -201,7 +202,7 @@ def _reranked(
 
 def _fused(space: _Space, candidates: Sequence[Passage], asked: _Asking) -> list[Passage]:
     foreign = asked.language not in (ENGLISH, "") and knows_english_only(space.embedder)
-    return fuse(candidates, asked.retrieval.fusion, foreign=foreign)
+    return holding_first(fuse(candidates, asked.retrieval.fusion, foreign=foreign), quoted(asked.question))
 
 
 def _serving(session: Session, targets: Sequence[_Target]) -> dict[UUID, UUID | None]:

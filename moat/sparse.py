@@ -35,9 +35,13 @@ _stemmers = threading.local()
 
 
 def terms(text: str, language: str = ENGLISH) -> list[str]:
-    """Split into lower-case words, stemmed as this language is; scripts without spaces become pairs of characters."""
+    """Split into lower-case words, stemmed as this language is; scripts without spaces become pairs of characters.
+
+    A name joined by underscores counts as a whole and by its parts.
+    """
     lower = text.lower()
     found = _PLAIN.findall(lower) if lower.isascii() else list(_words(unicodedata.normalize("NFC", lower)))
+    found += [part for word in found if "_" in word for part in word.split("_") if part]
     stemmer = _stemmer(language)
     stemmed: list[str] = stemmer.stemWords(found) if stemmer else found
     return stemmed

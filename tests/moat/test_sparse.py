@@ -33,6 +33,11 @@ def test_scripts_without_spaces_are_found_by_pairs_of_characters(language: str, 
     assert set(terms(asked, language)) <= set(terms(text, language))
 
 
+def test_a_name_joined_by_underscores_is_found_whole_and_by_its_parts() -> None:
+    assert set(terms("Reset_DOT11_x")) == {"reset_dot11_x", "reset", "dot11", "x"}
+    assert terms("__") == ["__"]
+
+
 def test_accents_and_vowel_signs_belong_to_their_word() -> None:
     assert terms("e\u0301cole", "fr") == terms("école", "fr")
     assert len(terms("पैंथर्स", "hi")) == 1
