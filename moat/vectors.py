@@ -1,7 +1,7 @@
 """Every call to Qdrant, embedded or not."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,6 +16,7 @@ from moat.errors import Unavailable
 from moat.lagging import UP_TO_DATE, Lagging
 from moat.records import EmbeddedChunk
 from moat.settings import Settings
+from moat.vector_points import message, point
 from moat.vector_search import ARMS, DENSE, SPARSE, TOKENS, Arm, Asked, Hit, Hits, hit_of, hits, readable_by, requests
 
 # A bigger batch holds the embedded engine's lock so long that questions wait for it.
@@ -32,8 +33,11 @@ def point_id(generation_id: UUID, document_id: UUID, version: int, ordinal: int)
 class Vectors:
     """The collections of all generations."""
 
-    def __init__(self, client: QdrantClient, token_form: models.Datatype = models.Datatype.FLOAT16) -> None:
+    def __init__(
+        self, client: QdrantClient, token_form: models.Datatype = models.Datatype.FLOAT16, *, grpc: bool = False
+    ) -> None:
         self._client = client
+        self._grpc = grpc
         self._token_form = token_form
         self._made: set[str] = set()
 
@@ -59,6 +63,7 @@ class Vectors:
                 },
             ),
             models.Datatype(qdrant.token_form),
+            grpc=qdrant.prefer_grpc,
         )
 
     def check(self) -> None:
@@ -126,7 +131,8 @@ class Vectors:
     ) -> None:
         """Write a document's chunks; the same chunks written again change nothing."""
         common = {"document_id": str(document_id), "version": version, "access": list(access)}
-        points = [_point(point_id(generation_id, document_id, version, c.chunk.ordinal), common, c) for c in chunks]
+        write = message if self._grpc else point
+        points = [write(point_id(generation_id, document_id, version, c.chunk.ordinal), common, c) for c in chunks]
         try:
             with _translated():
                 for start in range(0, len(points), UPSERT_POINTS):
@@ -258,29 +264,6 @@ def _document(document_id: UUID) -> models.FieldCondition:
 
 def _equals(key: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-
-
-def _point(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> models.PointStruct:
-    chunk = embedded.chunk
-    vector: dict[str, Any] = {
-        DENSE: embedded.dense.tolist(),
-        SPARSE: models.SparseVector(indices=list(embedded.sparse.indices), values=list(embedded.sparse.values)),
-    }
-    if embedded.tokens is not None:
-        vector[TOKENS] = embedded.tokens.tolist()
-    return models.PointStruct(
-        id=str(id_),
-        vector=vector,
-        payload={
-            **common,
-            "ordinal": chunk.ordinal,
-            "page": chunk.page,
-            "page_starts": [list(place) for place in chunk.page_starts],
-            "span": [chunk.start, chunk.end],
-            "heading_path": list(chunk.heading_path),
-            "text": chunk.text,
-        },
-    )
 
 
 @contextmanager

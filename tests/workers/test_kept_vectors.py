@@ -186,7 +186,46 @@ def test_a_document_deleted_while_it_is_embedded_leaves_no_vectors(shop: Worksho
     assert shop.points() == set()
 
 
+def test_token_vectors_are_kept_and_reused_like_the_others(shop: Workshop, embedded: list[str]) -> None:
+    shop.upload(paragraphs("lantern"))
+    shop.deliver()
+    before = vectors(shop, "tokens")
+    assert len(before) == len(shop.rows()) > 0
+    shop.vectors.drop(shop.serving().collection)
+    embedded.clear()
+    requeue_everything(shop.database)
+    shop.settle()
+    assert (embedded, vectors(shop, "tokens")) == ([], before)
+
+
+def test_an_index_from_before_late_interaction_goes_on_without_it_until_it_is_built_anew(shop: Workshop) -> None:
+    with shop.database.transaction() as session:
+        generation = session.get_one(Generation, shop.serving().id)
+        generation.pipeline = {name: v for name, v in generation.pipeline.items() if name != "late_interaction"}
+    document = shop.upload(paragraphs("lantern"))
+    shop.deliver()
+    assert shop.indexing(document).state == DocumentState.READY
+    assert vectors(shop, "tokens") == {}
+    shop.reindex("words")
+    shop.settle()
+    assert set(vectors(shop, "tokens")) == set(map(str, shop.rows()))
+
+
+def test_late_interaction_can_be_switched_off(shop: Workshop) -> None:
+    shop.upload(paragraphs("lantern"))
+    shop.deliver()
+    shop.reindex("words", late_interaction=False)
+    shop.settle()
+    assert vectors(shop, "tokens") == {}
+    assert set(dense(shop)) == set(map(str, shop.rows()))
+
+
 def dense(shop: Workshop) -> dict[str, list[float]]:
+    return vectors(shop, "dense")
+
+
+def vectors(shop: Workshop, name: str) -> dict[str, list[float]]:
     client = shop.vectors._client
     records, _ = client.scroll(shop.serving().collection, limit=1000, with_vectors=True)
-    return {str(record.id): record.vector["dense"] for record in records}  # type: ignore[index,call-overload]
+    named = {str(record.id): record.vector for record in records}
+    return {id_: vector[name] for id_, vector in named.items() if name in vector}  # type: ignore[index,operator,call-overload]
