@@ -31,13 +31,13 @@ from evaluation.metrics import percentile
 from ingest.embed import embed
 from ingest.pipeline import prepare
 from ingest.sandbox import Sandbox
-from moat.blobs import open_blobs
 from moat.corpora import create_corpus
 from moat.database import Database
 from moat.embedder import Embedder, Embedders
 from moat.errors import Unavailable
 from moat.llm.gateway import Gateway
 from moat.media import sniff
+from moat.object_blobs import open_blobs
 from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk, Reader, SparseVector
 from moat.settings import PipelineSettings, Settings
 from moat.tables import Document, DocumentAccess, Generation, Version
