@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from moat.records import Answer, Call, Citation
+from moat.records import Answer, Call, Citation, Cost
 
 
 def body_of(answer: Answer) -> dict[str, Any]:
@@ -14,11 +14,7 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "answer": answer.answer,
         "abstained": answer.abstained,
         "citations": [_citation(citation) for citation in answer.citations],
-        "cost": {
-            "total_usd": dollars(answer.cost.total_usd),
-            "saved_usd": dollars(answer.cost.saved_usd),
-            "calls": [_call(call) for call in answer.cost.calls],
-        },
+        "cost": cost_body(answer.cost),
         "model": answer.model,
         "timings": dict(answer.timings),
         "created_at": answer.created_at.isoformat(),
@@ -26,6 +22,15 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "withheld": answer.withheld,
         "flags": list(answer.flags),
         "links": list(answer.links),
+    }
+
+
+def cost_body(cost: Cost) -> dict[str, Any]:
+    """Write a cost as plain JSON values."""
+    return {
+        "total_usd": dollars(cost.total_usd),
+        "saved_usd": dollars(cost.saved_usd),
+        "calls": [_call(call) for call in cost.calls],
     }
 
 

@@ -45,18 +45,19 @@ def new_mark() -> str:
 def messages(question: str, sources: Sequence[Source], mark: str) -> tuple[Message, ...]:
     """Write the prompt; the sources are fenced so that nothing in them can close the fence."""
     fenced = "\n\n".join(_source(source, mark) for source in sources)
-    asked = f"<question-{mark}>\n{_unfenced(question)}\n</question-{mark}>"
+    asked = f"<question-{mark}>\n{unfenced(question)}\n</question-{mark}>"
     return Message("system", SYSTEM), Message("user", f"Mark: {mark}\n\n{fenced}\n\n{asked}")
 
 
 def _source(source: Source, mark: str) -> str:
     first = source.first
     place = " › ".join((first.title, *first.heading_path)) + (f", page {first.page}" if first.page else "")
-    place = _unfenced(" ".join(place.split())).replace('"', "'")
+    place = unfenced(" ".join(place.split())).replace('"', "'")
     warning = _WARNING if any(passage.flags for passage in source.passages) else ""
-    return f'<source-{mark} n="{source.number}" from="{place}"{warning}>\n{_unfenced(source.text)}\n</source-{mark}>'
+    return f'<source-{mark} n="{source.number}" from="{place}"{warning}>\n{unfenced(source.text)}\n</source-{mark}>'
 
 
-def _unfenced(text: str) -> str:
+def unfenced(text: str) -> str:
+    """Take out of a text whatever could close its fence or begin another message."""
     text = drop_invisible(text)[0]
     return _TEMPLATE.sub(" ", _FENCE.sub("&lt;", text))

@@ -1,73 +1,117 @@
 """`moat evaluate`: measures a running server against questions whose right results are known."""
 
-import json
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evaluation.arms import PASSAGES, api_arms
+from cli import evaluations
+from cli.evaluations import Results
+from cli.output import AsJson, counted, err
+from evaluation.arms import PASSAGES
 from evaluation.beir import write_files
-from evaluation.client import Client
-from evaluation.questions import read_questions
-from evaluation.records import Arm, Evaluation, Question
-from evaluation.records import Progress as Step
-from evaluation.report import to_json, to_markdown
-from evaluation.run import evaluate as run_evaluation
+from moat.errors import InvalidRequest
+
+_PACKED_FROM = 20
+_MODELS, _MAKE = "Comparing models", "Making questions"
 
 
 def evaluate(
     context: typer.Context,
-    questions: Annotated[Path, typer.Argument(help="JSON lines, a JSON list, CSV, or a BEIR folder.")],
+    questions: Annotated[
+        Path | None, typer.Argument(help="JSON lines, a JSON list, CSV, or a BEIR folder.", show_default=False)
+    ] = None,
+    question_file: Annotated[Path | None, typer.Option("--questions", help="The same, as an option.")] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Search only this corpus; may be repeated.")] = None,
     arms: Annotated[
         str, typer.Option(help="Of hybrid, dense, sparse, served; the first is compared with the rest.")
     ] = "hybrid,dense,sparse",
+    retrieval: Annotated[
+        list[str] | None,
+        typer.Option(help="A further arm: NAME=JSON, as 'retrieval' of POST /v1/search; may be repeated."),
+    ] = None,
     answers: Annotated[bool, typer.Option("--answers", help="Also ask for answers, which may cost money.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Passages a search.")] = PASSAGES,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write everything measured here; - prints it.")
+    models: Annotated[
+        str | None,
+        typer.Option(help="Ask these models instead, over the same passages: a,b,c.", rich_help_panel=_MODELS),
     ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables here too.")] = None,
+    max_usd: Annotated[
+        str | None, typer.Option(help="Stop before this many dollars are passed.", rich_help_panel=_MODELS)
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="A model that judges the answers; its cost is apart.", rich_help_panel=_MODELS)
+    ] = None,
+    passages: Annotated[
+        int, typer.Option(min=1, max=200, help="Passages that a prompt is packed from.", rich_help_panel=_MODELS)
+    ] = _PACKED_FROM,
+    resume: Annotated[
+        Path | None, typer.Option(help="Keep answers here, and go on from there.", rich_help_panel=_MODELS)
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions at once.", rich_help_panel=_MODELS)] = 2,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Set two runs' JSON files beside each other.", show_default=False)
+    ] = None,
+    make_questions: Annotated[
+        str | None, typer.Option(help="Make a first question file from this corpus's headings.", rich_help_panel=_MAKE)
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Most questions made.", rich_help_panel=_MAKE)] = 150,
     files_into: Annotated[
         Path | None,
         typer.Option(
-            "--write-files", help="Only write a BEIR folder's documents here, for 'moat upload DIR --root DIR'."
+            "--write-files",
+            help="Only write a BEIR folder's documents here, for 'moat upload DIR --root DIR'.",
+            rich_help_panel=_MAKE,
         ),
     ] = None,
+    out: Annotated[
+        list[Path] | None, typer.Option(help="Write results here: .json, .md or .svg; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure how well questions find their files, and what is answered, arm by arm."""
-    console = Console(stderr=True)
-    if files_into:
-        count = sum(len(batch) for batch in write_files(questions, files_into))
-        console.print(f"{count} files in {files_into}. Next: moat upload {files_into} --root {files_into}")
+    """Measure how well questions find their files and are answered: arm by arm, model by model, run by run."""
+    results = Results(tuple(out or ()), as_json)
+    if compare:
+        results.write(evaluations.side_by_side(*compare))
         return
-    asked = read_questions(questions)
-    client: Client = context.obj  # put there by the command line as a whole, for --server and --key
-    names = [name.strip() for name in arms.split(",") if name.strip()]
-    chosen = api_arms(client, names, corpora=corpus or (), limit=limit, answers=answers)
-    report(_with_progress(asked, chosen, console), json_file, markdown)
+    client = evaluations.Patient(context.obj)  # put there by the command line as a whole, for --server and --key
+    if make_questions:
+        evaluations.make(client, make_questions, count, results)
+        return
+    path = _one(questions, question_file)
+    if files_into:
+        written = sum(len(batch) for batch in write_files(path, files_into))
+        err.print(f"{counted(written, 'file')} in {files_into}. Next: moat upload {files_into} --root {files_into}")
+        return
+    results.check()
+    if models:
+        kept = resume or Path(f"moat-evaluate-{datetime.now(UTC):%Y%m%d-%H%M%S}.jsonl")
+        limits = evaluations.Limits(_dollars(max_usd), passages, concurrency)
+        results.write(evaluations.models(client, path, _names(models), judge, corpus or (), limits, kept))
+        return
+    own = evaluations.own_arms(retrieval or ())
+    results.write(evaluations.arms(client, path, [*_names(arms), *own], own, corpus or (), limit, answers=answers))
 
 
-def report(evaluation: Evaluation, json_file: Path | None, markdown: Path | None) -> None:
-    """Print the tables, or the JSON for `-`, and write the files that were asked for."""
-    tables = to_markdown(evaluation)
-    if markdown:
-        markdown.write_text(tables, encoding="utf-8")
-    values = json.dumps(to_json(evaluation), indent=1) if json_file else ""
-    if json_file and str(json_file) != "-":
-        json_file.write_text(values + "\n", encoding="utf-8")
-    typer.echo(values if json_file and str(json_file) == "-" else tables)
+def _one(argument: Path | None, option: Path | None) -> Path:
+    if (argument is None) == (option is None):
+        raise InvalidRequest(
+            "Name one question file.", "moat evaluate FILE; 'moat evaluate --make-questions CORPUS' makes a first one."
+        )
+    return argument or option or Path()
 
 
-def _with_progress(questions: tuple[Question, ...], arms: tuple[Arm, ...], console: Console) -> Evaluation:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        tasks = {arm.name: bars.add_task(arm.name, total=len(questions)) for arm in arms}
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
-        def show(step: Step) -> None:
-            bars.update(tasks[step.arm], completed=step.done)
 
-        return run_evaluation(questions, arms, show)
+def _dollars(amount: str | None) -> Decimal | None:
+    try:
+        value = None if amount is None else Decimal(amount.removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if value is not None and not (value.is_finite() and value >= 0):
+        raise InvalidRequest(f"--max-usd {amount!r} is no amount of dollars.", "Write it as 2.50.")
+    return value

@@ -1,9 +1,10 @@
 """The arms that go through the API, so that what is measured is what readers get."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from evaluation.answers import Answers
 from evaluation.client import Client
 from evaluation.metrics import distinct
 from evaluation.records import AnswerFunction, Arm, FoundPassage, GivenAnswer, SearchFunction
@@ -17,6 +18,7 @@ RETRIEVALS: Mapping[str, Mapping[str, Any] | None] = {
     SERVED: None,
 }
 PASSAGES = 50  # ten different files usually stand among so many
+NEAREST = 10  # among which the passage that is most similar stands
 
 
 def api_arms(
@@ -26,60 +28,68 @@ def api_arms(
     corpora: Sequence[str] = (),
     limit: int = PASSAGES,
     answers: bool = False,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Arm, ...]:
     """Make the named arms over `POST /v1/search`; with `answers`, `served` also asks `POST /v1/answers`.
 
-    All but `served` choose the retrieval, which needs an admin's key. No corpora: all that the key may read.
+    All but `served` choose the retrieval, which needs an admin's key; `own` adds settings of `retrieval` by name.
+    No corpora: all that the key may read.
     """
-    unknown = [name for name in names if name not in RETRIEVALS]
+    settings = {**RETRIEVALS, **(own or {})}
+    unknown = [name for name in names if name not in settings]
     if unknown or not names:
         raise InvalidRequest(
-            f"There is no arm {', '.join(unknown) or 'to ask'}.", f"Choose from {', '.join(RETRIEVALS)}."
+            f"There is no arm {', '.join(unknown) or 'to ask'}.", f"Choose from {', '.join(settings)}."
         )
     chosen = distinct([*names, SERVED] if answers else names)
     scope = {"corpora": list(corpora)} if corpora else {}
+    nearest = search_function(client, scope, NEAREST, None, explain=True)
     return tuple(
         Arm(
             name=name,
-            search=search_function(client, scope, limit, RETRIEVALS[name]),
-            answer=answer_function(client, scope) if answers and name == SERVED else None,
+            search=search_function(client, scope, limit, settings[name]),
+            answer=answer_function(Answers(client), scope, nearest) if answers and name == SERVED else None,
         )
         for name in chosen
     )
 
 
 def search_function(
-    client: Client, scope: Mapping[str, Any], limit: int, retrieval: Mapping[str, Any] | None
+    client: Client, scope: Mapping[str, Any], limit: int, retrieval: Mapping[str, Any] | None, *, explain: bool = False
 ) -> SearchFunction:
-    """Search through the API with this scope and retrieval."""
+    """Search through the API with this scope and retrieval; `explain` brings each passage's similarity along."""
     fixed = {**scope, "limit": limit, **({"retrieval": retrieval} if retrieval else {})}
+    if explain:
+        fixed["explain"] = True
 
     def search(question: str) -> tuple[FoundPassage, ...]:
         found = client.post("/v1/search", {"question": question, **fixed})
         return tuple(
-            FoundPassage(key=passage["key"], text=passage["text"], score=float(passage["score"]))
+            FoundPassage(
+                key=passage["key"],
+                text=passage["text"],
+                score=float(passage["score"]),
+                id=str(passage.get("passage_id", "")),
+                similarity=((passage.get("arms") or {}).get("dense") or {}).get("score"),
+            )
             for passage in found["passages"]
         )
 
     return search
 
 
-def answer_function(client: Client, scope: Mapping[str, Any]) -> AnswerFunction:
-    """Answer through the API; a citation names a document, whose key is looked up once."""
-    keys: dict[str, str] = {}
-
-    def key_of(document_id: str) -> str:
-        if document_id not in keys:
-            keys[document_id] = client.get(f"/v1/documents/{document_id}")["key"]
-        return keys[document_id]
+def answer_function(answers: Answers, scope: Mapping[str, Any], search: SearchFunction) -> AnswerFunction:
+    """Answer through the API. An answer that brings no score gets the similarity of the nearest passage for one."""
 
     def answer(question: str) -> GivenAnswer:
-        given = client.post("/v1/answers", {"question": question, **scope})
-        return GivenAnswer(
-            abstained=bool(given["abstained"]),
-            cited_keys=distinct(key_of(citation["document_id"]) for citation in given["citations"]),
-            cost_usd=Decimal(given["cost"]["total_usd"]),
-            model=str(given["model"]),
-        )
+        given = answers.ask({"question": question, **scope})
+        if given.score is not None:
+            return given
+        return replace(given, score=best_similarity(search(question)))
 
     return answer
+
+
+def best_similarity(passages: Iterable[FoundPassage]) -> float | None:
+    """Give the similarity of the passage that is nearest to the question in meaning."""
+    return max((passage.similarity for passage in passages if passage.similarity is not None), default=None)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
-from evaluation.json_lines import read_json_lines, required_text
+from evaluation.json_lines import Row, read_json_lines, required_text
 from evaluation.records import Question
 from moat.errors import InvalidRequest
 
@@ -28,20 +28,45 @@ def document_key(document_id: str) -> str:
 
 
 def read_beir(folder: Path) -> tuple[Question, ...]:
-    """Read queries.jsonl and qrels.tsv (or qrels/test.tsv); only queries with a judgment above 0 are asked."""
-    judgments = _read_judgments(folder)
+    """Read queries.jsonl, qrels.tsv (or qrels/test.tsv) and, where there is one, answers.jsonl.
+
+    Asked are the queries with a judgment above 0, and those whose metadata calls their `answerability` UNANSWERABLE.
+    """
+    judgments, answers = _read_judgments(folder), _read_answers(folder / "answers.jsonl")
     path = folder / "queries.jsonl"
     questions = []
     for where, row in read_json_lines(path):
         query_id, text = required_text(row, "_id", where), required_text(row, "text", where)
-        if query_id in judgments:
-            questions.append(Question(id=query_id, text=text, relevant=judgments.pop(query_id)))
+        metadata = row.get("metadata")
+        labels: Row = metadata if isinstance(metadata, dict) else {}
+        relevant = judgments.pop(query_id, {})
+        answerable = labels.get("answerability") != "UNANSWERABLE"
+        if relevant or not answerable:
+            kind = _label(labels, "question_type", "type", "answer_type", "answerability")
+            answer = answers.get(query_id) if answerable else None
+            kept = relevant if answerable else {}
+            questions.append(Question(query_id, text, kept, answer=answer, answerable=answerable, kind=kind))
     if judgments:
         raise InvalidRequest(
             f"{len(judgments)} judged queries are not in {path}, the first of them {next(iter(judgments))!r}.",
             "Take queries.jsonl and the judgments from the same copy of the set.",
         )
     return tuple(questions)
+
+
+def _label(labels: Row, *names: str) -> str:
+    """Take the first label that there is; of several at once, all."""
+    value = next((labels[name] for name in names if labels.get(name)), "")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _read_answers(path: Path) -> dict[str, str]:
+    """Read the expected answers; one of several parts holds all of them."""
+    if not path.is_file():
+        return {}
+    answers = {required_text(row, "_id", where): row.get("answer") for where, row in read_json_lines(path)}
+    parts = {id_: answer if isinstance(answer, list) else [answer] for id_, answer in answers.items()}
+    return {id_: "; ".join(str(part) for part in those) for id_, those in parts.items() if any(those)}
 
 
 def write_files(folder: Path, into: Path, batch: int = 500) -> Iterator[tuple[Path, ...]]:

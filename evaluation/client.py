@@ -1,13 +1,15 @@
 """The small part of an HTTP client that measuring needs, and one over httpx."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 
 from moat.errors import Forbidden, InvalidRequest, MoatError, NotFound, Unauthenticated, Unavailable
 
 JsonObject = dict[str, Any]
+PAGE = 500
 _BY_STATUS: dict[int, type[MoatError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
 
 
@@ -17,6 +19,18 @@ class Client(Protocol):
     def post(self, path: str, json: Mapping[str, Any]) -> JsonObject: ...
 
     def get(self, path: str) -> JsonObject: ...
+
+
+def items(client: Client, path: str, **query: str | int) -> Iterator[JsonObject]:
+    """Go through a list of the API to its end, page by page."""
+    cursor: str | None = None
+    while True:
+        asked = urlencode({**query, "limit": PAGE} | ({"cursor": cursor} if cursor else {}))
+        page = client.get(f"{path}?{asked}")
+        yield from page["items"]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            return
 
 
 class HttpClient:

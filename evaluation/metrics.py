@@ -59,6 +59,11 @@ def sentence_together(sentence: str, texts: Sequence[str]) -> bool:
     return _share(_grams(sentence), set().union(*map(_grams, texts))) >= SENTENCE_SHARE
 
 
+def sentence_share(sentence: str, text: str) -> float:
+    """Give the share of the sentence's word 3-grams that the text holds."""
+    return _share(_grams(sentence), _grams(text))
+
+
 def _grams(text: str) -> set[tuple[str, ...]]:
     words = _WORD.findall(_LINK.sub(r"\1", text).lower())
     return {tuple(words[start : start + _GRAM]) for start in range(max(1, len(words) - _GRAM + 1))}

@@ -19,8 +19,8 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     """Read JSON lines, a JSON list, CSV (by the ending .csv) or a BEIR folder.
 
     Fields: `question`; `answerable` (default true); for an answerable one `file`, the key of the file that answers;
-    and, where known, `_id`, `answer`, `sentence` (verbatim in that file) and `other_files_with_same_sentence`
-    (a list; in CSV separated by `;`). Other fields are passed over.
+    and, where known, `_id`, `answer`, `sentence` (verbatim in that file), `other_files_with_same_sentence` (a list; in
+    CSV separated by `;`), `corpus` and `kind`, by which the tables are broken down. Other fields are passed over.
     """
     questions = read_beir(path) if path.is_dir() else _read_file(path)
     if not questions:
@@ -79,17 +79,17 @@ def _question(row: Row, where: str, number: int) -> Question:
     answerable = _truth(row.get("answerable"), where)
     sentence, answer = (_optional_text(row, name, where) for name in ("sentence", "answer"))
     question_id = str(row.get("_id") or f"q{number}")
+    corpus, kind = (_optional_text(row, name, where) or "" for name in ("corpus", "kind"))
     if not answerable:
-        return Question(id=question_id, text=text, relevant={}, answer=answer, answerable=False)
+        return Question(question_id, text, {}, answer=answer, answerable=False, corpus=corpus, kind=kind)
     if not row.get("file"):
         raise InvalidRequest(
             f"{where}: an answerable question without 'file'.",
             "Name the file that answers it, as its key was when it was uploaded, or set answerable to false.",
         )
     files = [required_text(row, "file", where), *_other_files(row, where)]
-    return Question(
-        id=question_id, text=text, relevant=dict.fromkeys(files, 1), sentence=sentence, answer=answer, answerable=True
-    )
+    relevant = dict.fromkeys(files, 1)
+    return Question(question_id, text, relevant, sentence, answer, corpus=corpus, kind=kind)
 
 
 def _truth(value: object, where: str) -> bool:

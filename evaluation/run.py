@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from evaluation.grading import grade
 from evaluation.metrics import distinct, first_rank, ndcg, sentence_rank, sentence_together
 from evaluation.records import (
     AnswerFunction,
@@ -75,11 +76,7 @@ def _ask(question: Question, arm: Arm, clock: Clock) -> Outcome:
 def _answered(question: Question, answer: AnswerFunction, clock: Clock) -> AnswerOutcome:
     began = clock()
     given = answer(question.text)
-    latency_ms = (clock() - began) * 1000
-    cites = None
-    if question.relevant and not given.abstained:
-        cites = any(key in question.relevant for key in given.cited_keys)
-    return AnswerOutcome(given.abstained, cites, given.cost_usd, latency_ms)
+    return grade(question, given, (clock() - began) * 1000)
 
 
 def _outcome(

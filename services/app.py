@@ -29,6 +29,7 @@ from services.headers import SecurityHeaders
 from services.limits import RequestLimit, WidgetCors
 from services.network import Peers
 from services.parts import Parts
+from services.query import judgements
 from services.query import routes as query
 from services.rates import RateLimit, Rates
 from services.upload import documents
@@ -80,7 +81,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     problems.install(app)
     routed = (
         *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health),
-        *(audit, erasures, users),
+        *(audit, erasures, users, judgements),
     )
     for module in routed:
         app.include_router(module.router)

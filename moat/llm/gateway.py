@@ -55,6 +55,7 @@ class ModelInfo:
     input_usd_per_million: Decimal | None
     output_usd_per_million: Decimal | None
     default: bool
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class Gateway:
             prices: tuple[Decimal | None, Decimal | None] = sheet_of(provider, model, server, known).per_million()
         except UnpricedModel:
             prices = None, None
-        return ModelInfo(name, provider, known.context_window, *prices, default)
+        return ModelInfo(name, provider, known.context_window, *prices, default, known.max_output_tokens)
 
     def _plan(self, name: str, messages: tuple[Message, ...], context: CallContext) -> _Plan:
         provider, _, model = self.resolve(name).partition("/")

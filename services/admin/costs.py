@@ -65,6 +65,7 @@ def list_models(reader: Asking, parts: PartsOf) -> ModelPage:
                 id=model.id,
                 provider=model.provider,
                 context_window=model.context_window,
+                max_output_tokens=model.max_output_tokens,
                 input_usd_per_million=_price(model.input_usd_per_million),
                 output_usd_per_million=_price(model.output_usd_per_million),
                 default=model.default,

@@ -180,6 +180,7 @@ class ModelShape(Shape):
     id: str
     provider: str
     context_window: int | None
+    max_output_tokens: int | None = Field(description="Most tokens of one answer.")
     input_usd_per_million: str | None
     output_usd_per_million: str | None
     default: bool

@@ -134,6 +134,22 @@ class AnswerShape(Shape):
     links: list[str] = Field([], description="Addresses in the answer that may be shown as links.")
 
 
+class JudgementBody(Body):
+    """An answer to grade against the expected one; the texts are of these corpora, by default of any readable one."""
+
+    question: str = Field(min_length=1, max_length=20_000)
+    expected: str = Field(min_length=1, max_length=20_000)
+    answer: str = Field(min_length=1, max_length=50_000)
+    model: str = Field(description="The judge: one of GET /v1/models.")
+    corpora: list[str] | None = Field(None, max_length=100)
+
+
+class JudgementShape(Shape):
+    verdict: Literal["correct", "partly", "wrong"]
+    model: str
+    cost: CostShape
+
+
 class FeedbackBody(Body):
     rating: Literal["up", "down"]
     comment: str = Field("", max_length=4000)

@@ -5,6 +5,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from evaluation.answers import Answers
 from evaluation.arms import api_arms
 from evaluation.client import HttpClient
 from evaluation.records import FoundPassage
@@ -34,7 +35,10 @@ def test_without_corpora_the_server_searches_all_that_the_key_may_read() -> None
 def test_passages_come_back_in_the_servers_order() -> None:
     moat = MeasuredMoat(found={"dense": {"Why?": [("b.md", "because"), ("a.md", "so")]}})
     (arm,) = api_arms(HttpClient(moat.client()), ["dense"])
-    assert arm.search("Why?") == (FoundPassage("b.md", "because", 1.0), FoundPassage("a.md", "so", 0.5))
+    assert arm.search("Why?") == (
+        FoundPassage("b.md", "because", 1.0, "p1"),
+        FoundPassage("a.md", "so", 0.5, "p2"),
+    )
 
 
 def test_answers_are_asked_of_the_served_arm_alone_which_is_added_last() -> None:
@@ -43,9 +47,9 @@ def test_answers_are_asked_of_the_served_arm_alone_which_is_added_last() -> None
     assert [(arm.name, arm.answer is not None) for arm in arms] == [("hybrid", False), ("served", True)]
 
 
-def test_a_citations_document_is_looked_up_once_for_its_key() -> None:
+def test_a_citations_document_is_looked_up_once_for_its_key_and_its_text() -> None:
     moat = MeasuredMoat(
-        found={},
+        found={"served": {}},
         answers={"Why?": answer("d1", "d2", "d1", cost_usd="0.0012")},
         documents={"d1": "hr/leave.md", "d2": "hr/pay.md"},
     )
@@ -55,13 +59,39 @@ def test_a_citations_document_is_looked_up_once_for_its_key() -> None:
         given = arm.answer("Why?")
         assert given.cited_keys == ("hr/leave.md", "hr/pay.md")
         assert (given.abstained, given.cost_usd, given.model) == (False, Decimal("0.0012"), "extractive")
+        assert [quote.verbatim for quote in given.quotes] == [True, True, True]
+    looked_up = ["/v1/documents/d1", "/v1/documents/d1/text", "/v1/documents/d2", "/v1/documents/d2/text"]
     assert [path for _method, path, _body in moat.requests] == [
-        "/v1/answers",
-        "/v1/documents/d1",
-        "/v1/documents/d2",
-        "/v1/answers",
-    ]
+        "/v1/answers", *looked_up, "/v1/search", "/v1/answers", "/v1/search",
+    ]  # fmt: skip
     assert moat.requests[0][2] == {"question": "Why?", "corpora": ["hr"]}
+
+
+def test_a_quote_that_does_not_stand_at_its_span_is_not_verbatim() -> None:
+    given = answer("d1", "d1")
+    given["citations"][1]["span"] = [3, 5]
+    moat = MeasuredMoat(found={}, answers={"Why?": given}, documents={"d1": "hr/leave.md"})
+    quotes = Answers(HttpClient(moat.client())).ask({"question": "Why?"}).quotes
+    assert [quote.verbatim for quote in quotes] == [True, False]
+
+
+def test_an_answer_s_own_score_counts_and_else_the_similarity_of_the_nearest_passage() -> None:
+    found = {"served": {"Why?": [("a.md", "so"), ("b.md", "because")]}}
+    moat = MeasuredMoat(
+        found=found,
+        answers={"Why?": answer("d1"), "How?": answer("d1") | {"confidence": 0.25}},
+        documents={"d1": "a.md"},
+    )
+    (arm,) = api_arms(HttpClient(moat.client()), ["served"], answers=True)
+    assert arm.answer is not None
+    assert [arm.answer(question).score for question in ("Why?", "How?")] == [0.9, 0.25]
+
+
+def test_settings_of_one_s_own_are_arms_by_their_name() -> None:
+    moat = MeasuredMoat(found={"sparse": {}})
+    own = {"no-vectors": {"arms": ["sparse"]}}
+    api_arms(HttpClient(moat.client()), ["no-vectors"], own=own)[0].search("Why?")
+    assert moat.requests[0][2]["retrieval"] == {"arms": ["sparse"]}
 
 
 def test_an_unknown_arm_is_refused_with_the_list() -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from cli.evaluate import evaluate as evaluate_command
 from evaluation.arms import api_arms
 from evaluation.client import HttpClient
-from evaluation.records import Arm, Evaluation, FoundPassage, GivenAnswer, Progress, Question
+from evaluation.records import Arm, Evaluation, FoundPassage, GivenAnswer, Progress, Question, Quote
 from evaluation.report import to_json, to_markdown
 from evaluation.run import evaluate
 from evaluation.scores import arm_scores, comparisons
@@ -43,6 +44,10 @@ def passages(found: dict[str, list[tuple[str, str]]], question: str) -> Sequence
 
 def arm(name: str, found: dict[str, list[tuple[str, str]]]) -> Arm:
     return Arm(name, lambda question: passages(found, question))
+
+
+def cited(cost_usd: Decimal, *keys: str) -> GivenAnswer:
+    return GivenAnswer(False, cost_usd, "So.", tuple(Quote(key, "so") for key in keys))
 
 
 @pytest.fixture
@@ -95,10 +100,10 @@ def test_latency_is_one_search_after_an_untimed_one() -> None:
 
 def test_answers_are_scored_for_abstention_citations_and_cost() -> None:
     given = {
-        "How long is leave?": GivenAnswer(False, ("x.md", "leave.md"), Decimal("0.001")),  # cites what is relevant
-        "Who pays?": GivenAnswer(False, ("x.md",), Decimal("0.0005")),  # cites something else
-        "When is lunch?": GivenAnswer(True, (), Decimal(0)),  # wrongly abstained
-        "Who is king?": GivenAnswer(True, (), Decimal(0)),  # rightly abstained
+        "How long is leave?": cited(Decimal("0.001"), "x.md", "leave.md"),  # cites what is relevant
+        "Who pays?": cited(Decimal("0.0005"), "x.md"),  # cites something else
+        "When is lunch?": GivenAnswer(True, Decimal(0)),  # wrongly abstained
+        "Who is king?": GivenAnswer(True, Decimal(0)),  # rightly abstained
     }
     (scores,) = arm_scores(evaluate(QUESTIONS, [Arm("one", lambda question: (), given.__getitem__)]))
     assert scores.answers is not None
@@ -176,7 +181,8 @@ def test_the_markdown_report_sets_the_arms_side_by_side(evaluation: Evaluation) 
     good = next(line for line in lines if line.startswith("| good |"))
     cells = dict(zip(header.split(" | "), good.split(" | "), strict=True))
     assert (cells["hit@1"], cells["hit@10"], cells["mrr@10"]) == ("0.333", "0.667", "0.500")
-    assert any(line.startswith("| good − poor |") and "**+1.000 [+1.000, +1.000]**" in line for line in lines)
+    assert "| difference | good − poor |" in lines
+    assert "| sentence@10 | **+1.000 [+1.000, +1.000]** |" in lines
 
 
 @pytest.fixture
@@ -196,21 +202,56 @@ def command() -> typer.Typer:
     return app
 
 
-def test_the_command_prints_the_table_and_writes_both_reports(command: typer.Typer, tmp_path: Path) -> None:
-    questions = tmp_path / "questions.jsonl"
+@pytest.fixture
+def question_file(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.jsonl"
     rows = [
         {"question": question.text, "answerable": question.answerable, "file": next(iter(question.relevant), None)}
         for question in QUESTIONS
     ]
-    questions.write_text("\n".join(json.dumps(row) for row in rows))
-    reports = ["--json", str(tmp_path / "out.json"), "--markdown", str(tmp_path / "out.md")]
-    result = CliRunner().invoke(command, ["evaluate", str(questions), "--arms", "hybrid,dense", "--answers", *reports])
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def test_the_command_prints_the_table_and_writes_every_report(
+    command: typer.Typer, question_file: Path, tmp_path: Path
+) -> None:
+    outs = [f"--out={tmp_path / name}" for name in ("out.json", "out.md", "out.svg")]
+    result = CliRunner().invoke(command, ["evaluate", str(question_file), "--arms", "hybrid,dense", "--answers", *outs])
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "out.json").read_text())
     assert [scores["arm"] for scores in report["arms"]] == ["hybrid", "dense", "served"]
     assert report["arms"][2]["answers"]["abstention"]["rightly"] == 1
+    assert report["arms"][2]["answers"]["verdicts"]["wrongly abstained"] == 3
     assert report["arms"][2]["answers"]["cost_usd"] == "0"
     assert (tmp_path / "out.md").read_text().strip() in result.stdout
+    assert ElementTree.parse(tmp_path / "out.svg").getroot().tag.endswith("svg")
+
+
+def test_with_json_the_command_prints_json_and_nothing_else(command: typer.Typer, question_file: Path) -> None:
+    result = CliRunner().invoke(command, ["evaluate", "--questions", str(question_file), "--arms", "dense", "--json"])
+    assert json.loads(result.stdout)["questions"]["all"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fact"),
+    [
+        ([], "one question file"),
+        (["{file}", "--questions", "{file}"], "one question file"),
+        (["{file}", "--out", "out.txt"], "no ending"),
+        (["{file}", "--out", "nowhere/out.md"], "no folder"),
+        (["{file}", "--retrieval", "mine"], "not NAME=JSON"),
+        (["{file}", "--models", "a,a"], "one twice"),
+        (["{file}", "--models", "a", "--max-usd", "-1"], "no amount"),
+        (["{file}", "--arms", "bm25"], "no arm bm25"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be_asked_before_it_asks(
+    command: typer.Typer, question_file: Path, arguments: list[str], fact: str
+) -> None:
+    result = CliRunner().invoke(command, ["evaluate", *(one.format(file=question_file) for one in arguments)])
+    assert isinstance(result.exception, InvalidRequest)
+    assert fact in result.exception.detail
 
 
 def test_the_command_writes_a_beir_folders_documents_for_uploading(command: typer.Typer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 Found = tuple[str, str]  # key, text
+TEXT = "so it is, and not otherwise"  # of every document
 
 
 @dataclass
@@ -33,6 +34,10 @@ class MeasuredMoat:
                 return httpx.Response(200, json={"passages": self._passages(body)})
             case "POST", "/v1/answers":
                 return httpx.Response(200, json=dict(self.answers[body["question"]]))
+            case "GET", "/v1/corpora":
+                return httpx.Response(200, json={"items": [{"name": "handbook"}], "next_cursor": None})
+            case "GET", path if path.endswith("/text"):
+                return httpx.Response(200, json={"text": TEXT})
             case "GET", path if path.startswith("/v1/documents/"):
                 return httpx.Response(200, json={"key": self.documents[path.rpartition("/")[2]]})
         return problem(404, "There is no such address.", "Look at /docs.")
@@ -51,6 +56,7 @@ class MeasuredMoat:
                 "span": [0, len(text)],
                 "text": text,
                 "score": 1 / rank,
+                "arms": {"dense": {"rank": rank, "score": 0.9 / rank}} if body.get("explain") else None,
             }
             for rank, (key, text) in enumerate(found[: body["limit"]], 1)
         ]
@@ -68,7 +74,9 @@ def answer(*document_ids: str, abstained: bool = False, cost_usd: str = "0") -> 
         "id": "an-answer",
         "answer": "So it is.",
         "abstained": abstained,
-        "citations": [{"marker": n, "document_id": one, "quote": "so"} for n, one in enumerate(document_ids, 1)],
+        "citations": [
+            {"marker": n, "document_id": one, "quote": "so", "span": [0, 2]} for n, one in enumerate(document_ids, 1)
+        ],
         "cost": {"total_usd": cost_usd, "saved_usd": "0", "calls": []},
         "model": "extractive",
         "timings": {},

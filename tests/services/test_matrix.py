@@ -68,6 +68,10 @@ TABLE: dict[str, Row] = {
     "GET /v1/documents/{document_id}/events": Row("read", 200, "document"),
     "POST /v1/search": Row("ask", 200, "corpus", {"question": QUESTION, "explain": True, "corpora": [ID]}),
     "POST /v1/answers": Row("ask", 200, "corpus", {"question": QUESTION, "corpora": [ID]}),
+    # No model is configured there, so whoever may ask for a judgement hears that.
+    "POST /v1/judgements": Row(
+        "admin", 422, "corpus", {"question": "q", "expected": "a", "answer": "b", "model": "none/none", "corpora": [ID]}
+    ),
     "GET /v1/answers/{answer_id}": Row("ask", 200, "answer"),
     "POST /v1/answers/{answer_id}/feedback": Row("ask", 204, "answer", {"rating": "up"}),
     "GET /v1/jobs/{job_id}": Row("admin", 200, "job"),
