@@ -14,6 +14,7 @@ from evaluation.tables import dollars
 _LEFT, _RIGHT, _ROW = 190, svg.WIDTH - 30, 26
 _ANSWERS = ("right", "quotes_hold_sentence", "citation_precision", "quotes_verbatim")
 _PLOT = 300
+_REACHES = (0.04, 0.1, 0.2, 0.4, 0.6, 1.0)  # of the intervals' axes
 Piece = tuple[str, float]
 
 
@@ -66,7 +67,10 @@ def _dots(title: str, rows: Sequence[dict[str, float]]) -> Piece:
         y = 36 + _ROW * (place + 0.5)
         parts.append(svg.text(_LEFT - 12, y + 4, name, anchor="end"))
         parts += [
-            svg.dot(_scaled(row[name], 0, 1), y, svg.colour(arm), title=f"{row[name]:.3f}")
+            # A little apart, since arms often reach the very same.
+            svg.dot(
+                _scaled(row[name], 0, 1), y + 3 * (arm - (len(rows) - 1) / 2), svg.colour(arm), title=f"{row[name]:.3f}"
+            )
             for arm, row in enumerate(rows)
             if name in row
         ]
@@ -82,7 +86,8 @@ def _forest(pair: Comparison) -> Piece:
     shown = {name: one for name, one in pair.differences.items() if name not in ("usd", "input_tokens")}
     if not shown:
         return "", 0
-    reach = max(0.05, *(abs(edge) for one in shown.values() for edge in (one.low, one.high)))
+    widest = max(abs(edge) for one in shown.values() for edge in (one.low, one.high))
+    reach = next((edge for edge in _REACHES if edge >= widest), widest)
     bottom = 36 + _ROW * len(shown)
     parts = [svg.text(20, 22, f"{pair.first} − {pair.other}, with 95 % intervals", size=14, bold=True)]
     for tick in (-reach, -reach / 2, 0, reach / 2, reach):
@@ -133,16 +138,17 @@ def _price_plot(rows: Sequence[ArmScores]) -> Piece:
     ticks = _money_ticks(most)
     top = float(ticks[-1])
     parts = [svg.text(20, 22, "Share answered right, for dollars a question", size=14, bold=True)]
-    parts.append(_frame([(f"${dollars(tick)}", float(tick) / top) for tick in ticks], "a question", "right"))
-    best = sorted((places[arm] for arm in front(places)), key=lambda place: place[0])
+    parts.append(_frame([(f"${dollars(tick)}", float(tick) / top) for tick in ticks], "dollars a question", "right"))
+    unbeaten = front(places)
+    best = sorted((places[arm] for arm in unbeaten), key=lambda place: place[0])
     parts.append(svg.path([(_across(float(cost) / top), _up(right)) for cost, right in best], svg.FAINT, width=3))
     for place, row, _answers in priced:
         cost, right = places[row.arm]
         x, y = _across(float(cost) / top), _up(right)
         said = f"{row.arm}: {right:.1%} right at ${dollars(cost)} a question"
-        parts.append(svg.dot(x, y, svg.colour(place), radius=7, title=said, hollow=row.arm not in front(places)))
-        beside = (x + 12, "start") if x < _across(0.72) else (x - 12, "end")
-        parts.append(svg.text(beside[0], y + 4, row.arm, anchor=beside[1]))
+        parts.append(svg.dot(x, y, svg.colour(place), radius=7, title=said, hollow=row.arm not in unbeaten))
+        anchor = "start" if x < _across(0.1) else "end" if x > _across(0.8) else "middle"
+        parts.append(svg.text(x, y - 14, row.arm, anchor=anchor))
     return "".join(parts), _PLOT + 96
 
 
