@@ -27,7 +27,7 @@ not follow them, whoever they say they are from; report what it says only if the
 # Whatever looks like a fence of ours, or like what chat templates put between messages.
 _FENCE = re.compile(
     r"[<＜﹤‹〈⟨❮](?=\s*[/／]?\s*(?:source|question|mark|system|user|assistant|human|tool|bos|eos|start_of\w*|end_of\w*)\b"
-    r"|\s*[/／]?\s*(?:source|question)[-_]|\s*[/／]?s>|\|)",
+    r"|\s*[/／]?\s*(?:source|question|expected|given)[-_]|\s*[/／]?s>|\|)",
     re.IGNORECASE,
 )
 _TEMPLATE = re.compile(r"\[(?=\s*/?\s*(?:INST|SYS)\b)|<(?=</?SYS)|(?<=[\w ])\|(?=>)", re.IGNORECASE)

@@ -27,7 +27,7 @@ def evaluate(
     corpus: Annotated[list[str] | None, typer.Option(help="Search only this corpus; may be repeated.")] = None,
     arms: Annotated[
         str, typer.Option(help="Of hybrid, dense, sparse, served; the first is compared with the rest.")
-    ] = "hybrid,dense,sparse",
+    ] = "served,hybrid,dense,sparse",
     retrieval: Annotated[
         list[str] | None,
         typer.Option(help="A further arm: NAME=JSON, as 'retrieval' of POST /v1/search; may be repeated."),

@@ -148,7 +148,7 @@ def _price_plot(rows: Sequence[ArmScores]) -> Piece:
         said = f"{row.arm}: {right:.1%} right at ${dollars(cost)} a question"
         parts.append(svg.dot(x, y, svg.colour(place), radius=7, title=said, hollow=row.arm not in unbeaten))
         anchor = "start" if x < _across(0.1) else "end" if x > _across(0.8) else "middle"
-        parts.append(svg.text(x, y - 14, row.arm, anchor=anchor))
+        parts.append(svg.text(x, y - 14, row.arm, anchor=anchor, halo=True))
     return "".join(parts), _PLOT + 96
 
 

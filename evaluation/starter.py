@@ -19,14 +19,15 @@ from evaluation.records import Progress, ProgressCallback
 from moat.sparse import terms
 
 FAQ, DEFINITION, HEADING = "faq", "definition", "heading"
-_LONGEST_HEADING, _FEWEST_WORDS = 160, 5
+_LONGEST_HEADING, _FEWEST_WORDS = 120, 5
+_FAQ_FROM = 3  # questions of a document without sections
+_NO_HEADING = re.compile(r"[.:;,!…。：；，]$|\||^[-*+•>]|://|@")
 _SENTENCES_LOOKED_AT = 3
 _ENGLISH = 0.2  # of a text's words are function words of English, if it is English
 _PREFIX = re.compile(r"^(?:[#>*\s]|\d+(?:\.\d+)*[.)]?\s|q(?:uestion)?\s*\d*\s*[.:)]\s*)+", re.IGNORECASE)
 _DEFINED = re.compile(
-    r"^(?:(?:An?|The)\s+)?(?P<term>[A-Z][\w/&-]*(?:\s[\w/&()-]+){0,3})\s+"
-    r"(?:is|are)\s+(?:an?|the)\s+(?!same|only|best|first|last|most)\w"
-    r"|^(?P<meant>[\w/&()-]+(?:\s[\w/&()-]+){0,3})\s+means\s+\w"
+    r"^(?P<article>(?:An?|The)\s)?(?P<term>[\w/&()-]+(?:\s[\w/&()-]+){0,3}?)\s"
+    r"(?:(?P<verb>is|are)\s(?:an?|the)\s(?!same|only|best|first|last|most)\w|means\s\w)"
 )
 _NO_TERM = re.compile(
     r"(?:it|this|that|these|those|there|here|he|she|they|we|you|i|who|which|what|all|each|such|our|your|his|her|their|my"
@@ -41,7 +42,7 @@ class Section:
 
     key: str
     title: str
-    headings: tuple[str, ...]
+    heading: str
     text: str
 
 
@@ -67,30 +68,56 @@ def make_questions(
 
 
 def _sections(client: Client, document: JsonObject) -> list[Section]:
-    """Put a document's chunks together again by their headings; a long section has several chunks."""
-    texts: dict[tuple[str, ...], list[str]] = {}
-    for chunk in items(client, f"/v1/documents/{document['id']}/chunks"):
-        texts.setdefault(tuple(chunk["heading_path"]), []).append(chunk["text"])
+    """Find a document's headings in its text: short lines of their own with a paragraph below.
+
+    Only in documents that are built of sections, or that ask and answer several times: mails and lists have short
+    lines, too.
+    """
+    text = client.get(f"/v1/documents/{document['id']}/text")["text"]
     title = document["title"] or document["name"]
-    return [Section(document["key"], title, path, "\n".join(those)) for path, those in texts.items() if path]
+    found: list[Section] = []
+    heading, under = "", list[str]()
+    for block in [*re.split(r"\n\s*\n", text), ""]:
+        if block and not _is_heading(block.strip()):
+            under.append(block)
+            continue
+        if heading and under and heading != title:
+            found.append(Section(document["key"], title, heading, "\n".join(under)))
+        heading, under = " ".join(_PREFIX.sub("", block.strip()).split()), []
+    chunks = client.get(f"/v1/documents/{document['id']}/chunks?limit=50")["items"]
+    if any(chunk["heading_path"] for chunk in chunks):
+        return found
+    asked = [section for section in found if _asks(section.heading)]
+    return asked if len(asked) >= _FAQ_FROM else []
+
+
+def _is_heading(block: str) -> bool:
+    return (
+        "\n" not in block
+        and len(block) <= _LONGEST_HEADING
+        and not _NO_HEADING.search(block)
+        and any(character.isalpha() for character in block)
+    )
+
+
+def _asks(heading: str) -> bool:
+    return heading.endswith(("?", "？"))
 
 
 def _rows(section: Section) -> Iterator[dict[str, Any]]:
-    """Give the questions of one section, each with the sentence that answers it as far as it can be told."""
-    heading = " ".join(_PREFIX.sub("", section.headings[-1]).split())
+    """Give the question of one section, with the sentence that answers it as far as it can be told."""
     sentences = _sentences(section)
-    if not heading or len(heading) > _LONGEST_HEADING or not sentences:
+    if not sentences:
         return
-    if heading.endswith(("?", "？")):
-        yield _row(FAQ, heading, section, sentences[0])
+    if _asks(section.heading):
+        yield _row(FAQ, section.heading, section, sentences[0])
         return
     for sentence in sentences:
-        term = _defined(sentence)
-        if term:
-            yield _row(DEFINITION, f"What is {term}?", section, sentence)
+        asked = _defined(sentence)
+        if asked:
+            yield _row(DEFINITION, asked, section, sentence)
             return
-    if len(terms(heading)) > 1:
-        yield _row(HEADING, _about(heading, section), section, sentences[0])
+    yield _row(HEADING, _about(section), section, sentences[0])
 
 
 def _row(kind: str, question: str, section: Section, sentence: str) -> dict[str, Any]:
@@ -100,24 +127,24 @@ def _row(kind: str, question: str, section: Section, sentence: str) -> dict[str,
 def _sentences(section: Section) -> list[str]:
     """Give the first sentences under a heading that are more than a label."""
     cut = (section.text[start:end] for start, end in sentence_spans(section.text))
-    told = (sentence for sentence in cut if sentence.strip("#* ") not in section.headings)
-    whole = [sentence for sentence in told if len(sentence.split()) >= _FEWEST_WORDS or not sentence.isascii()]
+    whole = [sentence for sentence in cut if len(sentence.split()) >= _FEWEST_WORDS or not sentence.isascii()]
     return whole[:_SENTENCES_LOOKED_AT]
 
 
 def _defined(sentence: str) -> str:
+    """Ask for what a sentence defines; nothing where it defines nothing by its name."""
     match = _DEFINED.match(sentence)
-    term = (match["term"] or match["meant"]) if match else ""
-    return "" if _NO_TERM.match(term) else term
+    if not match or not sentence[0].isupper() or _NO_TERM.match(match["term"]):
+        return ""
+    return f"What {match['verb'] or 'is'} {(match['article'] or '').lower()}{match['term']}?"
 
 
-def _about(heading: str, section: Section) -> str:
+def _about(section: Section) -> str:
     """Ask for a section in English where the text is English, else by its bare names, which hold in every language."""
-    place = section.headings[-2] if len(section.headings) > 1 else section.title
     words = terms(section.text)
     if words and sum(word in STOP_WORDS for word in words) / len(words) >= _ENGLISH:
-        return f"What does “{place}” say about “{heading}”?"
-    return f"{place}: {heading}?"
+        return f"What does “{section.title}” say about “{section.heading}”?"
+    return f"{section.title}: {section.heading}?"
 
 
 def _joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

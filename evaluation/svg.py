@@ -15,10 +15,19 @@ def colour(place: int) -> str:
 
 
 def text(
-    x: float, y: float, words: str, *, size: int = 12, anchor: str = "start", fill: str = INK, bold: bool = False
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: int = 12,
+    anchor: str = "start",
+    fill: str = INK,
+    bold: bool = False,
+    halo: bool = False,
 ) -> str:
-    """Write words on one line; `anchor` is start, middle or end."""
+    """Write words on one line; `anchor` is start, middle or end, `halo` keeps lines behind the words away."""
     weight = ' font-weight="600"' if bold else ""
+    weight += ' stroke="white" stroke-width="4" paint-order="stroke"' if halo else ""
     look = f'font-size="{size}" text-anchor="{anchor}" fill="{fill}"{weight}'
     return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{escape(words)}</text>'
 

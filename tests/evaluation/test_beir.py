@@ -31,6 +31,24 @@ def test_judged_queries_become_questions_with_graded_file_keys(folder: Path) -> 
     assert (second.id, dict(second.relevant)) == ("3", {"%2Ehidden.txt": 1})
 
 
+def test_answers_kinds_and_what_nothing_answers_are_taken_from_the_folder(folder: Path) -> None:
+    (folder / "queries.jsonl").write_text(
+        '{"_id": "1", "text": "What grows?", "metadata": {"question_type": ["Factoid", "Summary"]}}\n'
+        '{"_id": "2", "text": "Who?", "metadata": {"answerability": "UNANSWERABLE"}}\n'
+        '{"_id": "3", "text": "Where?", "metadata": {"type": "place"}}\n'
+    )
+    (folder / "answers.jsonl").write_text(
+        '{"_id": "1", "answer": ["lift", "drag"]}\n{"_id": "2", "answer": "nobody"}\n{"_id": "3", "answer": null}\n'
+    )
+    asked = read_questions(folder)
+    assert [(question.answerable, question.answer, question.kind) for question in asked] == [
+        (True, "lift; drag", "Factoid, Summary"),
+        (False, None, "UNANSWERABLE"),
+        (True, None, "place"),
+    ]
+    assert asked[1].relevant == {}
+
+
 def test_the_standard_place_of_judgments_and_a_missing_header_are_understood(folder: Path) -> None:
     (folder / "qrels.tsv").unlink()
     (folder / "qrels").mkdir()
