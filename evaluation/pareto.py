@@ -31,6 +31,8 @@ def recommendation(evaluation: Evaluation) -> str:
     not surely behind by the paired bootstrap.
     """
     scores = {row.arm: row.answers for row in arm_scores(evaluation) if row.answers and row.answers.right is not None}
+    if not scores:
+        return "No model can be recommended: nothing could be judged. Give the questions an 'answer' or a 'sentence'."
     useful = {arm: answers for arm, answers in scores.items() if answers.usd_per_correct is not None}
     if not useful:
         return "No model can be recommended: none gave a correct answer."
@@ -42,16 +44,17 @@ def recommendation(evaluation: Evaluation) -> str:
         if arm == best or (_right(useful[best]) - _right(useful[arm]) <= AS_GOOD_WITHIN and not behind[arm].sure)
     ]
     taken = min(as_good, key=lambda arm: (useful[arm].usd_per_correct or Decimal(0), -_right(useful[arm])))
-    said = (
-        f"Take {taken}: {_right(useful[taken]):.0%} right at ${dollars(useful[taken].usd_per_correct)} a correct answer"
-    )
+    figures = f"{_right(useful[taken]):.0%} right at ${dollars(useful[taken].usd_per_correct)} a correct answer"
+    if len(scores) == 1:
+        return f"{taken} is {figures}; there is nothing to compare it with."
+    said = f"Take {taken}: {figures}"
     if taken != best:
         return (
             f"{said}; {best} is not surely better ({_points(behind[taken])}) and costs {_times(useful, best, taken)}."
         )
     others = [arm for arm in useful if arm != best]
     if not others:
-        return f"{said}."
+        return f"{said}; no other gave a correct answer."
     runner = max(others, key=lambda arm: _right(useful[arm]))
     surely = "surely better than" if behind[runner].sure else "ahead of"
     price = _times(useful, runner, best)

@@ -21,7 +21,7 @@ from moat.sparse import terms
 FAQ, DEFINITION, HEADING = "faq", "definition", "heading"
 _LONGEST_HEADING, _FEWEST_WORDS = 120, 5
 _FAQ_FROM = 3  # questions of a document without sections
-_NO_HEADING = re.compile(r"[.:;,!…。：；，]$|\||^[-*+•>]|://|@")
+_NO_HEADING = re.compile(r"[.:;,!…。：；，]$|\w{3}\.\s|\||^[-*+•>]|://|@")
 _SENTENCES_LOOKED_AT = 3
 _ENGLISH = 0.2  # of a text's words are function words of English, if it is English
 _PREFIX = re.compile(r"^(?:[#>*\s]|\d+(?:\.\d+)*[.)]?\s|q(?:uestion)?\s*\d*\s*[.:)]\s*)+", re.IGNORECASE)
@@ -117,10 +117,10 @@ def _rows(section: Section) -> Iterator[dict[str, Any]]:
         if asked:
             yield _row(DEFINITION, asked, section, sentence)
             return
-    yield _row(HEADING, _about(section), section, sentences[0])
+    yield _row(HEADING, _about(section), section, None)  # any sentence of the section answers
 
 
-def _row(kind: str, question: str, section: Section, sentence: str) -> dict[str, Any]:
+def _row(kind: str, question: str, section: Section, sentence: str | None) -> dict[str, Any]:
     return {"question": question, "answerable": True, "file": section.key, "sentence": sentence, "kind": kind}
 
 

@@ -71,6 +71,7 @@ def test_headings_that_ask_definitions_and_sections_become_questions(
     )
     allowance = rows["What does “Travel” say about “Allowances”?"]
     assert (allowance["kind"], allowance["file"], allowance["corpus"]) == ("heading", "travel.md", "handbook")
+    assert allowance["sentence"] is None, "any sentence of the section answers"
     assert "Safety: Ablauf?" in rows, "no English words around a German section"
     assert not any("well" in question for question in rows), "a mail's lines are no headings"
     assert len({row["_id"] for row in rows.values()}) == len(rows)

@@ -57,7 +57,12 @@ def test_a_free_model_is_compared_without_dividing_by_nothing() -> None:
     assert said.endswith("costs $0.01042.")
 
 
-def test_one_model_alone_and_none_that_is_ever_right_are_said_plainly() -> None:
-    assert recommended(model("a", 50, "0.001")) == "Take a: 50% right at $0.002 a correct answer."
+def test_what_cannot_be_compared_is_said_plainly() -> None:
+    alone = "a is 50% right at $0.002 a correct answer; there is nothing to compare it with."
+    assert recommended(model("a", 50, "0.001")) == alone
+    only = "Take a: 50% right at $0.002 a correct answer; no other gave a correct answer."
+    assert recommended(model("a", 50, "0.001"), model("b", 0, "0.001")) == only
     nothing: Sequence[ArmOutcomes] = (model("a", 0, "0.001"), model("b", 0, "0.002"))
     assert recommended(*nothing) == "No model can be recommended: none gave a correct answer."
+    unjudged = ArmOutcomes("a", (Outcome("q0", answer=AnswerOutcome(False, None, Decimal(1), 1.0)),), searched=False)
+    assert "nothing could be judged" in recommendation(Evaluation(QUESTIONS[:1], (unjudged,)))
