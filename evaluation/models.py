@@ -64,7 +64,11 @@ def try_models(trial: Trial, questions: Sequence[Question], on_progress: Progres
     if first and all(outcome.problem for outcome in first):
         raise Unavailable(f"No model answered the first question. {first[0].problem}")
     with ThreadPoolExecutor(max_workers=trial.concurrency, thread_name_prefix="ask") as pool:
-        outcomes = [first, *pool.map(run.ask_all, questions[1:])]
+        try:
+            outcomes = [first, *pool.map(run.ask_all, questions[1:])]
+        except BaseException:
+            run.stop()  # the questions under way go no further than the answer they wait for
+            raise
     asked = [(question, those) for question, those in zip(questions, outcomes, strict=True) if those is not None]
     if not asked:
         raise InvalidRequest(
@@ -102,6 +106,10 @@ class _Run:
         self._done: Mapping[str, Callable[[], int]] = {model: itertools.count(1).__next__ for model in trial.models}
         self._stopped = Event()
 
+    def stop(self) -> None:
+        """Make no further call."""
+        self._stopped.set()
+
     def ask_all(self, question: Question) -> list[Outcome] | None:
         """Ask every model one question; None where the money did not reach for all of them."""
         try:
@@ -114,9 +122,9 @@ class _Run:
 
     def _chosen(self, question: Question) -> Chosen:
         """Search once for all models; a run that goes on keeps to what was found first."""
-        if self._stopped.is_set():
-            raise _Stopped
         if question.id not in self._trial.kept.passages:
+            if self._stopped.is_set():
+                raise _Stopped
             found = self._trial.search(question.text)
             size = sum(len(passage.text.encode()) for passage in found)
             self._trial.kept.keep_passages(question.id, Chosen(tuple(passage.id for passage in found), size))

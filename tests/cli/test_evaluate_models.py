@@ -160,6 +160,7 @@ def test_a_limit_is_never_passed_and_a_run_goes_on_from_where_it_stopped(
     for name in ERRORS:
         assert sorted(providers[name].asked) == sorted(QUESTIONS + NOT_ANSWERED), "nothing is asked twice"
     assert answers_of(whole)["dear/c"]["cost_usd"] == "0.260"
+    assert compared("--max-usd", 0)["questions"]["all"] == 20, "what is kept is shown, whatever the limit"
 
 
 def test_a_limit_that_no_question_fits_is_a_mistake_of_the_caller(
