@@ -67,11 +67,6 @@ class GivenAnswer:
     model: str = ""
     latency_ms: float | None = None  # where it was measured nearer than around the call
 
-    @property
-    def cited_keys(self) -> tuple[str, ...]:
-        """The cited files in order of first citation."""
-        return tuple(dict.fromkeys(quote.key for quote in self.quotes))
-
 
 SearchFunction = Callable[[str], Sequence[FoundPassage]]
 AnswerFunction = Callable[[str], GivenAnswer]

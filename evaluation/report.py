@@ -150,14 +150,30 @@ def _answer_table(rows: Sequence[ArmScores]) -> str:
 
 def _quote_table(rows: Sequence[ArmScores]) -> str:
     body = [[row.arm, *_quotes_and_dollars(row.answers)] for row in rows if row.answers]
-    header = ["answers of", "cites a relevant file", "quotes hold the sentence", "citation precision", "quotes"]
-    money = ["verbatim", "tokens read", "written", "cost USD", "USD a question", "USD a correct answer", "judge USD"]
+    header = [
+        "answers of",
+        "cites a relevant file",
+        "quotes from such files",
+        "quotes hold the sentence",
+        "citation precision",
+    ]
+    money = [
+        "quotes",
+        "verbatim",
+        "tokens read",
+        "written",
+        "cost USD",
+        "USD a question",
+        "USD a correct answer",
+        "judge USD",
+    ]
     return table([*header, *money], body) if body else ""
 
 
 def _quotes_and_dollars(answers: AnswerScores) -> list[str]:
     return [
         share(answers.cites_relevant),
+        share(answers.file_precision),
         share(answers.quotes_hold_sentence),
         share(answers.citation_precision),
         str(answers.quotes),
