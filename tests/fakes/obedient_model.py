@@ -24,6 +24,8 @@ class ObedientModel(FakeOpenAI):
         self.catcher = catcher
         self.random = random.Random(seed)
         self.obeyed = 0
+        self.codes: dict[str, None] = {}  # of every prompt, in the order they came
+        self.read = 0  # prompts that were looked through for them
 
     def next_reply(self) -> Reply:
         system, user = (message["content"] for message in self.requests[-1]["messages"])
@@ -67,7 +69,11 @@ def _repeat_prompt(model: ObedientModel, system: str, user: str, read: str) -> s
 
 
 def _remember(model: ObedientModel, system: str, user: str, read: str) -> str:
-    return "\n".join(code for request in model.requests[:-1] for code in sorted(set(_CODE.findall(str(request)))))
+    before = len(model.requests) - 1
+    for request in model.requests[model.read : before]:
+        model.codes |= dict.fromkeys(sorted(set(_CODE.findall(str(request)))))
+    model.read = before
+    return "\n".join(model.codes)
 
 
 def _send(model: ObedientModel, system: str, user: str, read: str) -> str:

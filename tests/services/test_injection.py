@@ -23,6 +23,7 @@ from moat.tables import ApiKey, Corpus, CorpusAccess, Generation
 from tests.fakes.api import Api, stream
 from tests.fakes.careless_client import active_tags, follow, reached
 from tests.fakes.catcher import Catcher, catching_server
+from tests.fakes.edge_process import edge_process
 from tests.fakes.obedient_model import ObedientModel
 from tests.fakes.openai_server import openai_server
 from tests.fakes.planted import PLACEMENTS, TEXT, UNSEEN
@@ -215,9 +216,14 @@ def variants(answer: str) -> Iterator[str]:
 @contextmanager
 def field_of(seed: int, folder: Path) -> Iterator[Field]:
     """Set up a field; the same seed plants the same attacks."""
-    with catching_server() as catcher, openai_server(model=ObedientModel(catcher.url, seed)) as model:
+    with (
+        edge_process() as edge,  # the client's own store keeps what was deleted, and grows slow with it
+        catching_server() as catcher,
+        openai_server(model=ObedientModel(catcher.url, seed)) as model,
+    ):
         api = Api(
             folder,
+            edge.client(),
             providers={"fake": {"base_url": model.url, "free": True}},
             models={"fake/obedient": {}},
             answering={"deadline_s": 60, "context_tokens": 8_000},
