@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w+")
 WITH_TOKENS: Mapping[str, float] = {TOKENS: 0.45, DENSE: 0.35, SPARSE: 0.2}
 WITHOUT: Mapping[str, float] = {DENSE: 0.65, SPARSE: 0.35}
 # For questions in a language that the embedder does not know.
-FOREIGN: Mapping[str, float] = {TOKENS: 0.1, DENSE: 0.1, SPARSE: 0.8}
+FOREIGN: Mapping[str, float] = {TOKENS: 0.2, DENSE: 0.1, SPARSE: 0.7}
 
 
 def fuse(candidates: Sequence[Passage], fusion: Fusion, *, foreign: bool = False) -> list[Passage]:

@@ -34,19 +34,19 @@ class CorpusLanguages:
             missing = [id_ for id_ in wanted if id_ not in self._known or now - self._known[id_][0] > KEPT_S]
         counted = _counted(missing, database) if missing else {}
         with self._lock:
-            self._known |= {id_: (now, counted.get(id_, ())) for id_ in missing}
-            found = dict.fromkeys(language for id_ in wanted for language in self._known[id_][1])
+            self._known |= {id_: (now, those) for id_, those in counted.items() if those}  # else it is being filled
+            found = dict.fromkeys(language for id_ in wanted if id_ in self._known for language in self._known[id_][1])
         return tuple(found) or (ENGLISH,)
 
 
 def language_of(question: str, languages: Sequence[str]) -> str:
-    """Tell which of these languages a question is in; empty where it cannot be told."""
+    """Tell which of these languages a question is in; the first, the commonest, where it seems to be in none."""
     if len(languages) == 1:
         return languages[0]
     import py3langid  # its model takes a tenth of a second to read: only for corpora of several languages
 
     found = str(py3langid.classify(question)[0])
-    return found if found in languages else ""
+    return found if found in languages else languages[0]
 
 
 def _counted(corpus_ids: Collection[UUID], database: Database) -> dict[UUID, tuple[str, ...]]:

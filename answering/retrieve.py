@@ -201,7 +201,7 @@ def _reranked(
 
 
 def _fused(space: _Space, candidates: Sequence[Passage], asked: _Asking) -> list[Passage]:
-    foreign = asked.language not in (ENGLISH, "") and knows_english_only(space.embedder)
+    foreign = asked.language != ENGLISH and knows_english_only(space.embedder)
     return holding_first(fuse(candidates, asked.retrieval.fusion, foreign=foreign), quoted(asked.question))
 
 

@@ -37,9 +37,11 @@ def test_languages_are_counted_again_after_a_while(library: Library) -> None:
     languages = CorpusLanguages(lambda: now[0])
     assert languages.of([corpus], library.database) == ("en",)
     written(library, corpus, "es", 1)
-    assert languages.of([corpus], library.database) == ("en",)
-    now[0] = KEPT_S + 1
     assert languages.of([corpus], library.database) == ("es",)
+    written(library, corpus, "de", 2)
+    assert languages.of([corpus], library.database) == ("es",)
+    now[0] = KEPT_S + 1
+    assert languages.of([corpus], library.database) == ("de", "es")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,8 @@ def test_languages_are_counted_again_after_a_while(library: Library) -> None:
     [
         ("Wie viele Tage Urlaub habe ich im Jahr?", ("en", "de"), "de"),
         ("How many days of leave do I have?", ("en", "de"), "en"),
-        ("¿Cuántos días de vacaciones tengo al año?", ("en", "de"), ""),
+        ("¿Cuántos días de vacaciones tengo al año?", ("en", "de"), "en"),
+        ("Qqq zzz", ("de", "en"), "de"),
         ("Urlaub", ("de",), "de"),
     ],
 )
