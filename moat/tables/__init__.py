@@ -3,6 +3,7 @@
 from moat.tables.answers import AnswerRow, CachedAnswer, CallRow, Feedback, Idempotency, PriceSheetRow
 from moat.tables.audit import AuditHead, AuditRow, SettingsSeen
 from moat.tables.base import Money, Table, Utc, utc_now
+from moat.tables.budgets import Budget, BudgetAlert, BudgetCharge, BudgetPeriod, BudgetWait
 from moat.tables.documents import (
     ChunkRow,
     Corpus,
@@ -25,6 +26,11 @@ __all__ = [
     "ApiKey",
     "AuditHead",
     "AuditRow",
+    "Budget",
+    "BudgetAlert",
+    "BudgetCharge",
+    "BudgetPeriod",
+    "BudgetWait",
     "CachedAnswer",
     "CallRow",
     "ChunkRow",

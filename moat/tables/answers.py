@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moat.tables.base import Table, utc_now
@@ -51,8 +51,10 @@ class CallRow(Table):
     __tablename__ = "calls"
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     answer_id: Mapped[UUID | None] = mapped_column(index=True)
+    document_id: Mapped[UUID | None]  # whose ingestion needed it
     user: Mapped[str]
     key_id: Mapped[UUID | None]
+    groups: Mapped[list[str]] = mapped_column(default=list)
     corpora: Mapped[list[str]]
     kind: Mapped[str]
     provider: Mapped[str]
@@ -75,6 +77,7 @@ class CallRow(Table):
     closed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     outcome: Mapped[str] = mapped_column(default="")  # of its answer: answered, abstained, failed
+    __table_args__ = (Index("calls_by_state", "status", "expires_at"),)
 
 
 class PriceSheetRow(Table):
