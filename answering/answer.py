@@ -25,7 +25,7 @@ from answering.retrieve import search
 from answering.verify import Checker
 from answering.withhold import without_record
 from moat import audit, ledger
-from moat.errors import MoatError
+from moat.errors import BudgetExceeded, MoatError
 from moat.llm.gateway import EXTRACTIVE, CallContext
 from moat.records import Answer, Citation, Cost, Reader
 from moat.tables import AnswerRow
@@ -151,8 +151,17 @@ async def _write(
         for event in _again(draft.kept.answer):
             yield event
         return
-    written = _extract if draft.model == EXTRACTIVE else _generate
-    async with aclosing(written(draft, found, sources, parts)) as events:
+    if draft.model != EXTRACTIVE:
+        try:
+            async with aclosing(_generate(draft, found, sources, parts)) as events:
+                async for event in events:
+                    yield event
+            return
+        except BudgetExceeded as refused:
+            if refused.cheaper_model != EXTRACTIVE or draft.text:
+                raise
+            draft.model = EXTRACTIVE  # the budget's policy: rather quote for nothing than not answer
+    async with aclosing(_extract(draft, found, sources, parts)) as events:
         async for event in events:
             yield event
 

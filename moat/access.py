@@ -268,5 +268,5 @@ def _widget_reader(session: Session, token: str, origin: str | None) -> Reader:
         groups=frozenset(widget.groups).union(g for g in begun.groups if may_state(g, widget.signed_groups)),
         scopes=frozenset({"ask"}),
         corpora=None if widget.corpora is None else frozenset(UUID(c) for c in widget.corpora),
-        limit_usd=begun.limit_usd,
+        session=begun.sha256.hex(),
     )

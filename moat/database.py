@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -33,17 +34,43 @@ class Database:
         self.url = url
         self.engine = _engine(url, pool_size)
         self._writer = self.engine.execution_options(moat_writes=True)
+        self._hasty_writer = self.engine.execution_options(moat_writes=True, moat_hasty=True)
+        # SQLite's own waiting for its one writer is a sleep of up to 100 ms at a time; here who is next goes at once.
+        self._turn = threading.Lock() if self.is_sqlite else None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Database":
         return cls(settings.database_url, settings.database.pool_size)
 
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Write: commits at the end, rolls back on any error; no network is waited for inside but a bucket's."""
-        with _translated(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+    def transaction(self, *, hasty: bool = False) -> Iterator[Session]:
+        """Write: commits at the end, rolls back on any error; no network is waited for inside but a bucket's.
+
+        What is `hasty` does not wait for the disk: a crash of the process loses none of it, one of the machine may lose
+        the last moment's. It is for what is put right afterwards, such as a call's end.
+        """
+        writer = self._hasty_writer if hasty else self._writer
+        with _translated(), self._in_turn(), Session(writer, expire_on_commit=False) as session, session.begin():
+            if hasty and not self.is_sqlite:
+                session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
             append_noted(session)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+        elif self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise Unavailable("The catalog has been busy for too long.")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -51,11 +78,12 @@ class Database:
         with _translated(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
-    def lock(self, session: Session, name: str) -> None:
-        """Hold `name` until this transaction ends; SQLite's only writer holds every name already."""
-        if session.get_bind().dialect.name == "postgresql":
+    def lock(self, session: Session, name: str, *, shared: bool = False) -> None:
+        """Hold `name` until this transaction ends, alone or with others; SQLite's only writer holds every name."""
+        if not self.is_sqlite:
             number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            session.execute(select(func.pg_advisory_xact_lock(number)))
+            hold = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+            session.execute(select(hold(number)))
 
     def compact(self, vacuum_up_to_bytes: int) -> dict[str, bool]:
         """Take what was deleted off the disk; says what was done, which PostgreSQL does in its own time.
@@ -63,7 +91,7 @@ class Database:
         SQLite overwrites what is deleted, but may leave a copy of a row that it had moved to another page: only a
         rewrite of the file is sure to have none. The log beside it holds what was written until it is cut.
         """
-        if self.engine.dialect.name != "sqlite":
+        if not self.is_sqlite:
             return {}
         with _translated(), self.engine.connect() as connection, _raw_errors():
             raw: Any = connection.connection.dbapi_connection  # outside of any transaction
@@ -129,9 +157,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if not options.get("moat_writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('moat_hasty') else 'FULL'}")
     # A deferred transaction that reads and then writes fails with "database is locked" without waiting.
-    writes = connection.get_execution_options().get("moat_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

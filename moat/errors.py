@@ -1,5 +1,7 @@
 """Every error that a caller can act on: the fact, the next step, and whether trying again can help."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -20,6 +22,10 @@ class MoatError(Exception):
         self.detail = f"{detail.removesuffix('.')}: {inside}" if str(inside) else detail
         super().__init__(self.detail)
         self.hint = hint or self.default_hint
+
+    def members(self) -> dict[str, str | None]:
+        """Give what machines want to know beside the text."""
+        return {}
 
     @classmethod
     def code(cls) -> str:
@@ -54,6 +60,35 @@ class Unauthenticated(MoatError):
     status = 401
     title = "A valid key is needed"
     default_hint = "Send 'Authorization: Bearer <key>'; an admin makes keys with 'moat key create'."
+
+
+class BudgetExceeded(MoatError):
+    """A budget has no room for this call; `passing` says that calls under way hold what it needs."""
+
+    status = 402
+    title = "The budget does not allow this"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        left_usd: Decimal | None = None,
+        renews_at: datetime | None = None,
+        cheaper_model: str | None = None,
+        passing: bool = False,
+    ) -> None:
+        when = f"It renews on {renews_at:%Y-%m-%d at %H:%M} UTC." if renews_at else ""
+        what = "Ask again in a moment." if passing else "An admin changes budgets with 'moat budget set'."
+        super().__init__(detail, f"{when} {what}".strip())
+        self.left_usd = left_usd
+        self.renews_at = renews_at
+        self.cheaper_model = cheaper_model
+
+    def members(self) -> dict[str, str | None]:
+        if self.left_usd is None:
+            return {}
+        left = format(self.left_usd.normalize(), "f") if self.left_usd else "0"
+        return {"left_usd": left, "renews_at": self.renews_at.isoformat() if self.renews_at else None}
 
 
 class Forbidden(MoatError):

@@ -5,9 +5,10 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -78,6 +79,17 @@ class Fetcher:
             target = following
         raise FetchRefused(f"{url} leads on more than {self._settings.max_redirects} times.", "Give the last address.")
 
+    def post(self, url: str, body: dict[str, Any]) -> None:
+        """Send JSON to an address; whatever it answers is not read, and it may not lead elsewhere.
+
+        Raises as `fetch` does.
+        """
+        deadline = time.monotonic() + self._settings.timeout_s
+        target = self._checked(url)
+        with self._asking(target, deadline, "POST", json=body) as response:
+            if not response.is_success:
+                raise FetchFailed(f"{target.host} answered {response.status_code}.", "Check the address.")
+
     def _checked(self, url: str) -> _Target:
         """Say where a request may go, or raise FetchRefused; the name is resolved here and never again."""
         parsed = _parse(url)
@@ -113,6 +125,14 @@ class Fetcher:
 
     def _hop(self, target: _Target, into: IO[bytes], deadline: float) -> Fetched | str:
         """Do one request; gives what was fetched, or where it leads."""
+        with self._asking(target, deadline, "GET") as response:
+            if response.status_code in _REDIRECTS and "location" in response.headers:
+                return str(target.url.join(response.headers["location"]))
+            return self._read(target, response, into, deadline)
+
+    @contextmanager
+    def _asking(self, target: _Target, deadline: float, method: str, **options: Any) -> Iterator[httpx.Response]:
+        """Send one request to the checked address and no other, for no longer than until the deadline."""
         left = deadline - time.monotonic()
         with httpx.Client(
             transport=self._transport, timeout=max(0.1, left), trust_env=False, follow_redirects=False
@@ -123,14 +143,13 @@ class Fetcher:
             guard.start()
             try:
                 with client.stream(
-                    "GET",
+                    method,
                     target.url.copy_with(host=str(target.addresses[0])),
                     headers={**_HEADERS, "Host": target.url.netloc.decode("ascii")},
                     extensions={"sni_hostname": target.host},
+                    **options,
                 ) as response:
-                    if response.status_code in _REDIRECTS and "location" in response.headers:
-                        return str(target.url.join(response.headers["location"]))
-                    return self._read(target, response, into, deadline)
+                    yield response
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError, OSError) as error:
                 if time.monotonic() >= deadline:
                     raise self._too_slow(target) from error

@@ -1,20 +1,26 @@
 """What every paid call cost: a row opened before the call, closed after it, and never deleted."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moat.database import Database
+from moat import reservations
+from moat.database import Database, catalog_now
+from moat.errors import BudgetExceeded
 from moat.records import Call, Cost, Reader, Usage
-from moat.tables import CallRow, utc_now
+from moat.reservations import Turn, UnknownPeriods, Wanted
+from moat.tables import CallRow
 
 Status = Literal["ok", "failed", "cancelled", "presumed"]
+POLL_S = 0.05
+_EXPIRED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,21 @@ class CallContext:
     reader: Reader
     corpora: tuple[str, ...] = ()
     kind: str = "answer"
+    document_id: UUID | None = None  # whose ingestion needs it
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A call about to be made, with the most that it can cost."""
+
+    context: CallContext
+    provider: str
+    model: str
+    attempt: int
+    ceiling_usd: Decimal
+    price_version: str
+    lasts_at_most: timedelta
+    call_id: UUID = field(default_factory=uuid4)
 
 
 def open_call(
@@ -37,29 +58,42 @@ def open_call(
     ceiling_usd: Decimal,
     price_version: str,
     lasts_at_most: timedelta,
+    wait_s: float = 0,
 ) -> UUID:
-    """Commit the row of a call about to be made; until settled it counts as its ceiling, the most it can cost."""
-    now = utc_now()
-    row = CallRow(
-        id=uuid4(),
-        answer_id=context.answer_id,
-        user=context.reader.user,
-        key_id=context.reader.key_id,
-        corpora=list(context.corpora),
-        kind=context.kind,
-        provider=provider,
-        model=model,
-        attempt=attempt,
-        status="open",
-        ceiling_usd=ceiling_usd,
-        cost_usd=ceiling_usd,
-        price_version=price_version,
-        opened_at=now,
-        expires_at=now + lasts_at_most,
-    )
-    with database.transaction() as session:
-        session.add(row)
-    return row.id
+    """Commit the row of a call about to be made; until settled it counts as its ceiling, the most it can cost.
+
+    It waits in its own thread, in order, while only other calls under way are in its way, up to `wait_s`. Raises
+    BudgetExceeded when a budget has no room for it.
+    """
+    opening = Opening(context, provider, model, attempt, ceiling_usd, price_version, lasts_at_most)
+    line, deadline = opening.call_id, time.monotonic() + wait_s
+    turn = try_open(database, opening, line)
+    while turn is not None:
+        if time.monotonic() >= deadline:
+            reservations.leave(database, opening.call_id)
+            raise turn.refusal
+        time.sleep(POLL_S)
+        reservations.stay(database, line)
+        turn = try_open(database, opening, line, turn)
+    return opening.call_id
+
+
+def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None = None) -> Turn | None:
+    """Open a call where every budget has room for it, or give its place in the line; raises BudgetExceeded."""
+    context = opening.context
+    wanted = Wanted(opening.call_id, context.reader, context.corpora, opening.ceiling_usd, line)
+    while True:
+        try:
+            with database.transaction() as session:
+                found = reservations.reserve(database, session, wanted, turn)
+                if found is None:
+                    session.add(_row(opening, catalog_now(session)))
+        except UnknownPeriods as unknown:
+            reservations.make_periods(database, unknown.periods)
+            continue
+        if isinstance(found, BudgetExceeded):
+            raise found
+        return found
 
 
 def settle(
@@ -73,46 +107,80 @@ def settle(
     request_id: str = "",
     flags: Sequence[str] = (),
 ) -> None:
-    """Close a call with what it did cost; the truth replaces a presumed cost, whenever it comes."""
-    with database.transaction() as session:
-        session.execute(
-            update(CallRow)
-            .where(CallRow.id == call_id, CallRow.status.in_(("open", "presumed")))
-            .values(
-                status=status,
-                cost_usd=cost_usd,
-                input_tokens=usage.input_tokens,
-                cached_tokens=usage.cached_input_tokens,
-                output_tokens=usage.output_tokens,
-                reasoning_tokens=usage.reasoning_tokens,
-                usage="reported" if usage.reported else "estimated",
-                raw_usage=dict(usage.raw),
-                model_returned=model_returned,
-                request_id=request_id,
-                flags=list(flags),
-                closed_at=utc_now(),
-            )
-        )
+    """Close a call with what it did cost; the truth replaces a presumed cost, whenever it comes.
+
+    It does not wait for the disk: if the machine loses it, the call is open again and ends at its ceiling, flagged.
+    """
+    with database.transaction(hasty=True) as session:
+        row = _close(session, call_id, usage, cost_usd, status)
+        if row is not None:
+            row.model_returned, row.request_id, row.flags = model_returned, request_id, list(flags)
 
 
 def presume(database: Database, call_id: UUID, usage: Usage) -> None:
     """Close a call whose bill never came, at its ceiling."""
-    with database.transaction() as session:
-        row = session.get_one(CallRow, call_id)
-        cost_usd = row.ceiling_usd
-    settle(database, call_id, usage=usage, cost_usd=cost_usd, status="presumed")
+    with database.transaction(hasty=True) as session:
+        _close(session, call_id, usage, None, "presumed")
 
 
-def expire_open(database: Database, now: datetime) -> int:
+def expire_open(database: Database) -> int:
     """Close, at their ceiling, the calls whose process died before it could settle them; gives how many."""
-    with database.transaction() as session:
-        expired = session.scalars(
-            update(CallRow)
-            .where(CallRow.status == "open", CallRow.expires_at < now)
-            .values(status="presumed", cost_usd=CallRow.ceiling_usd, usage="estimated", closed_at=now)
-            .returning(CallRow.id)
-        )
-        return len(expired.all())
+    with database.reading() as session:
+        expired = (CallRow.status == "open", CallRow.expires_at < catalog_now(session))
+        found = session.scalars(select(CallRow.id).where(*expired).limit(_EXPIRED_AT_ONCE)).all()
+    unknown = Usage(reported=False)
+    closed = 0
+    for call_id in found:  # each by itself: budgets are locked in one order for one call
+        with database.transaction(hasty=True) as session:
+            closed += _close(session, call_id, unknown, None, "presumed", only=("open",)) is not None
+    return closed
+
+
+def _row(opening: Opening, now: datetime) -> CallRow:
+    context = opening.context
+    return CallRow(
+        id=opening.call_id,
+        answer_id=context.answer_id,
+        document_id=context.document_id,
+        user=context.reader.user,
+        key_id=context.reader.key_id,
+        groups=sorted(context.reader.groups),
+        corpora=list(context.corpora),
+        kind=context.kind,
+        provider=opening.provider,
+        model=opening.model,
+        attempt=opening.attempt,
+        status="open",
+        ceiling_usd=opening.ceiling_usd,
+        cost_usd=opening.ceiling_usd,
+        price_version=opening.price_version,
+        opened_at=now,
+        expires_at=now + opening.lasts_at_most,
+    )
+
+
+def _close(
+    session: Session,
+    call_id: UUID,
+    usage: Usage,
+    cost_usd: Decimal | None,
+    status: Status,
+    only: tuple[str, ...] = ("open", "presumed"),
+) -> CallRow | None:
+    """Close a call if it is in one of these states, at its ceiling without a cost, and tell its budgets."""
+    row = session.get(CallRow, call_id, with_for_update=True)
+    if row is None or row.status not in only:
+        return None
+    was_open, before_usd = row.status == "open", row.cost_usd
+    row.status, row.cost_usd = status, row.ceiling_usd if cost_usd is None else cost_usd
+    row.input_tokens, row.cached_tokens = usage.input_tokens, usage.cached_input_tokens
+    row.output_tokens, row.reasoning_tokens = usage.output_tokens, usage.reasoning_tokens
+    row.usage, row.raw_usage = "reported" if usage.reported else "estimated", dict(usage.raw)
+    row.closed_at = catalog_now(session)
+    released_usd = row.ceiling_usd if was_open else Decimal(0)
+    settled_usd = row.cost_usd if was_open else row.cost_usd - before_usd
+    reservations.charge(session, call_id, reserved_usd=-released_usd, settled_usd=settled_usd)
+    return row
 
 
 def note_outcome(session: Session, answer_id: UUID, outcome: str) -> None:

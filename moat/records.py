@@ -43,7 +43,7 @@ class Reader:
     groups: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     corpora: frozenset[UUID] | None = None  # None: every corpus its groups may read
-    limit_usd: Decimal | None = None  # what a widget's session may cost
+    session: str = ""  # of a widget, which may have a limit of its own
 
     @property
     def is_admin(self) -> bool:

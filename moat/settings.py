@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from moat.api_settings import ApiSettings, PositiveSeconds, RatesSettings
 from moat.blobs import check_place
+from moat.budget_settings import BudgetSettings
 from moat.errors import InvalidRequest
 from moat.identity_settings import OidcSettings
 from moat.provider_settings import DataSettings, ModelSettings, ProviderSettings
@@ -238,6 +239,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     cache: CacheSettings = CacheSettings()
     audit: AuditSettings = AuditSettings()
+    budgets: BudgetSettings = BudgetSettings()
     erasure: ErasureSettings = ErasureSettings()
     oidc: OidcSettings = OidcSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")

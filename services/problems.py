@@ -31,7 +31,7 @@ def problem(status: int, code: str, title: str, detail: str, hint: str = "") -> 
 
 def of_error(error: MoatError) -> dict[str, Any]:
     """Build the body of one of Moat's own errors, with what callers may be told of it."""
-    return problem(error.status, error.code(), error.title, error.public, error.hint)
+    return problem(error.status, error.code(), error.title, error.public, error.hint) | error.members()
 
 
 def respond(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:

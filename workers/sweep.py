@@ -9,11 +9,15 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, update
 
 from moat.blobs import ABANDONED_AFTER, text_name
+from moat.budget_alerts import tell
+from moat.budgets import drop_session_budgets
 from moat.database import catalog_now
 from moat.errors import MoatError
+from moat.fetch import Fetcher
 from moat.jobs import INGEST_DOCUMENT, QUEUES, enqueue_indexing
 from moat.ledger import expire_open, note_outcome
 from moat.records import WORKING_STATES, DocumentState
+from moat.reservations import drop_dead_waits
 from moat.tables import (
     AnswerRow,
     CachedAnswer,
@@ -48,6 +52,8 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500
 FORGOTTEN_AFTER = timedelta(seconds=15)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+SESSIONS_KEPT = timedelta(hours=24)  # their calls may still be settled
+DEAD_WAITS_KEPT = timedelta(minutes=1)
 
 
 def sweep(parts: Parts) -> None:
@@ -64,6 +70,7 @@ def sweep(parts: Parts) -> None:
         _drop_generations,
         _finish_deleted_corpora,
         _close_calls,
+        _tell_of_budgets,
         _close_answers,
         _purge,
         keep_no_longer,
@@ -211,7 +218,12 @@ def _finish_deleted_corpora(parts: Parts) -> None:
 
 
 def _close_calls(parts: Parts) -> None:
-    expire_open(parts.database, utc_now())
+    expire_open(parts.database)
+
+
+def _tell_of_budgets(parts: Parts) -> None:
+    webhook = parts.settings.budgets.webhook.get_secret_value()
+    tell(parts.database, webhook, Fetcher(parts.settings.fetch))
 
 
 def _close_answers(parts: Parts) -> None:
@@ -237,6 +249,8 @@ def _purge(parts: Parts) -> None:
         session.execute(delete(CachedAnswer).where(CachedAnswer.expires_at < now))
         session.execute(delete(WidgetSession).where(WidgetSession.expires_at < now))
         session.execute(delete(UsedToken).where(UsedToken.expires_at < now))
+        drop_session_budgets(session, now - timedelta(seconds=parts.settings.widget.session_s) - SESSIONS_KEPT)
+        drop_dead_waits(session, now - DEAD_WAITS_KEPT)
 
 
 def _follow_sources(parts: Parts) -> None:

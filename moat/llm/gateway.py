@@ -15,8 +15,8 @@ from anyio import CancelScope, to_thread
 
 from moat import ledger
 from moat.database import Database
-from moat.errors import InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
-from moat.ledger import CallContext
+from moat.errors import BudgetExceeded, InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
+from moat.ledger import CallContext, Opening
 from moat.llm.price_book import PriceBook
 from moat.llm.price_list import sheet_of
 from moat.llm.prices import Bill, PriceSheet
@@ -25,6 +25,7 @@ from moat.llm.usage import estimated
 from moat.provider_settings import ModelSettings, ProviderSettings
 from moat.records import Usage
 from moat.settings import Settings
+from moat.waiting import Line
 
 __all__ = ["EXTRACTIVE", "CallContext", "Delta", "Gateway", "Message", "ModelInfo"]
 
@@ -99,6 +100,7 @@ class Gateway:
         self._settings = settings
         self._database = database
         self._prices = PriceBook(database)
+        self._line = Line(database, settings.budgets.wait_s)
         self._jitter = jitter
         self._running: set[asyncio.Task[None]] = set()
 
@@ -209,19 +211,7 @@ class Gateway:
     async def _attempt(self, plan: _Plan, run: _Run, attempt: int) -> None:
         """Make one attempt between opening and settling its row."""
         limits = self._settings.answering
-        call_id = await to_thread.run_sync(
-            partial(
-                ledger.open_call,
-                self._database,
-                plan.context,
-                provider=plan.provider,
-                model=plan.model,
-                attempt=attempt,
-                ceiling_usd=plan.ceiling_usd,
-                price_version=plan.price_version,
-                lasts_at_most=timedelta(seconds=limits.deadline_s + limits.drain_s + EXPIRY_MARGIN_S),
-            )
-        )
+        plan, call_id = await self._open(plan, run, attempt)
         last = Piece()
         try:
             async with asyncio.timeout_at(run.deadline) as run.timeout:
@@ -248,6 +238,29 @@ class Gateway:
             raise AttemptFailed(cut, retryable=True, billed=True)
         usage = await self._book(plan, call_id, run, last, "ok", billed=True)
         run.deltas.put_nowait(Delta(finish_reason=last.finish_reason, usage=usage, tool_call=last.tool_call))
+
+    async def _open(self, plan: _Plan, run: _Run, attempt: int) -> tuple[_Plan, UUID]:
+        """Open the row of an attempt; where a budget has no room, of one with the cheaper model that it names."""
+        limits = self._settings.answering
+        while True:
+            opening = Opening(
+                plan.context,
+                provider=plan.provider,
+                model=plan.model,
+                attempt=attempt,
+                ceiling_usd=plan.ceiling_usd,
+                price_version=plan.price_version,
+                lasts_at_most=timedelta(seconds=limits.deadline_s + limits.drain_s + EXPIRY_MARGIN_S),
+            )
+            try:
+                return plan, await self._line.open_call(opening, until=run.deadline, unless=run.left)
+            except BudgetExceeded as refused:
+                if refused.cheaper_model in (None, EXTRACTIVE):  # quoting is no call: the answer is made elsewhere
+                    raise
+                cheaper = await to_thread.run_sync(self._plan, refused.cheaper_model, plan.messages, plan.context)
+                if cheaper.ceiling_usd >= plan.ceiling_usd:
+                    raise
+                plan = cheaper
 
     async def _book(
         self,

@@ -50,7 +50,7 @@ class BudgetCharge(Table):
 
 
 class BudgetWait(Table):
-    """A call waits for room in this period, in the order of `since`; its process says from time to time that it lives."""
+    """A call waits for room in this period, in the order of `since`; its process says now and then that it lives."""
 
     __tablename__ = "budget_waits"
     call_id: Mapped[UUID] = mapped_column(primary_key=True)

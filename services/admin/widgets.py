@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from answering.body import dollars
 from moat import audit
 from moat.access import TOKEN_PREFIX, check_principals, check_stateable, digest, find_corpus
+from moat.budgets import add_session_budget
 from moat.errors import Forbidden, InvalidRequest, NotFound
 from moat.names import WIDGET_PREFIX
 from moat.single_use import use_once
@@ -102,6 +103,7 @@ def start_session(body: SessionBody, request: Request, parts: PartsOf) -> Sessio
             expires_at=expires_at,
         )
         session.add(begun)
+        add_session_budget(session, begun)
     return SessionShape(token=token, expires_at=expires_at, limit_usd=_amount(begun.limit_usd))
 
 

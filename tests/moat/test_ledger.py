@@ -10,7 +10,6 @@ import pytest
 from moat import ledger
 from moat.database import Database
 from moat.records import Usage
-from moat.tables import utc_now
 from tests.fakes.spending import grouped, opened
 
 
@@ -39,8 +38,8 @@ def test_settled_call_cannot_be_settled_again(database: Database) -> None:
 def test_expired_open_calls_are_presumed_at_their_ceiling_and_the_truth_may_still_come(database: Database) -> None:
     call_id = opened(database, ceiling=Decimal("0.5"), lasts=timedelta(seconds=-1))
     opened(database, ceiling=Decimal("0.25"))
-    assert ledger.expire_open(database, utc_now()) == 1
-    assert ledger.expire_open(database, utc_now()) == 0
+    assert ledger.expire_open(database) == 1
+    assert ledger.expire_open(database) == 0
     assert grouped(database, "kind") == {("answer",): Decimal("0.75")}
     ledger.settle(database, call_id, usage=Usage(10), cost_usd=Decimal("0.1"), status="ok")
     assert grouped(database, "kind") == {("answer",): Decimal("0.35")}

@@ -1,0 +1,222 @@
+"""Room in budgets: a call reserves the most it can cost in every budget that applies, or in none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from moat.budget_alerts import raise_crossed, raise_used_up
+from moat.budgets import LOCK, SESSION, applying, new_period, period_id, renews_at
+from moat.database import Database, catalog_now
+from moat.errors import BudgetExceeded
+from moat.records import Reader
+from moat.tables import Budget, BudgetCharge, BudgetPeriod, BudgetWait, Corpus
+
+# A place in the line whose process has not said for so long that it lives holds nobody up.
+ALIVE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Room for a call; `line` is the queue of its process."""
+
+    call_id: UUID
+    reader: Reader
+    corpora: tuple[str, ...]
+    ceiling_usd: Decimal
+    line: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A place in the line before a budget; `refusal` is for who has waited there in vain."""
+
+    since: datetime
+    period_id: UUID
+    refusal: BudgetExceeded
+
+
+class UnknownPeriods(Exception):
+    """A period has begun of which nobody has made the row; it is made in a transaction of its own, then tried again.
+
+    Making it while other rows are held could lock two processes against each other.
+    """
+
+    def __init__(self, periods: Sequence[BudgetPeriod]) -> None:
+        super().__init__()
+        self.periods = periods
+
+
+def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | None) -> Turn | BudgetExceeded | None:
+    """Reserve a call's ceiling; otherwise gives its place in the line, or why it can never fit.
+
+    It waits where settled spending leaves room and only calls under way, or those before it in the line, do not.
+    """
+    database.lock(session, LOCK, shared=True)
+    now = catalog_now(session)
+    budgets = {
+        period_id(budget, now): budget
+        for budget in session.scalars(select(Budget).where(applying(wanted.reader, wanted.corpora)))
+    }
+    if not budgets:
+        _out_of_line(session, wanted, turn)
+        return None
+    periods = _held(session, wanted, now, turn, budgets)
+    hard = [(period, waits) for period, waits in periods if budgets[period.id].hard]
+    refusing = [p for p, _ in hard if p.settled_usd + wanted.ceiling_usd > budgets[p.id].limit_usd]
+    if refusing:
+        for period in refusing:
+            raise_used_up(session, budgets[period.id], period)
+        _out_of_line(session, wanted, turn)
+        return _refusal(session, wanted, [(budgets[p.id], p) for p in refusing], now)
+    tight = [p for p, waits in hard if waits or _taken(p) + wanted.ceiling_usd > budgets[p.id].limit_usd]
+    if tight:
+        since = turn.since if turn else now
+        _stand(session, wanted, tight, since, now)
+        return Turn(since, tight[0].id, _refusal(session, wanted, [(budgets[p.id], p) for p in tight], now, True))
+    for period, _ in periods:
+        period.reserved_usd += wanted.ceiling_usd
+    session.add_all(BudgetCharge(call_id=wanted.call_id, period_id=period.id) for period, _ in periods)
+    _out_of_line(session, wanted, turn)
+    return None
+
+
+def charge(session: Session, call_id: UUID, *, reserved_usd: Decimal, settled_usd: Decimal) -> None:
+    """Add to what a call has reserved and settled in the periods that it was charged to."""
+    found = session.execute(
+        select(BudgetPeriod, Budget)
+        .join(BudgetCharge, BudgetCharge.period_id == BudgetPeriod.id)
+        .join(Budget, Budget.id == BudgetPeriod.budget_id)
+        .where(BudgetCharge.call_id == call_id)
+        .order_by(BudgetPeriod.id)  # in this order everywhere, or two calls wait for each other
+        .with_for_update(of=BudgetPeriod)
+    ).all()
+    for period, budget in found:
+        before_usd = period.settled_usd
+        period.reserved_usd += reserved_usd
+        period.settled_usd += settled_usd
+        raise_crossed(session, budget, period, before_usd)
+
+
+def make_periods(database: Database, periods: Sequence[BudgetPeriod]) -> None:
+    """Make the rows of periods that have begun, unless somebody else was quicker."""
+    for period in periods:
+        try:
+            with database.transaction() as session:
+                session.add(period)
+        except IntegrityError:  # it is there, or its budget is gone
+            continue
+
+
+def stay(database: Database, line: UUID) -> None:
+    """Say that everybody in this line is still waiting."""
+    with database.transaction(hasty=True) as session:
+        alive_until = catalog_now(session) + ALIVE
+        session.execute(update(BudgetWait).where(BudgetWait.line == line).values(alive_until=alive_until))
+
+
+def leave(database: Database, call_id: UUID) -> None:
+    """Give up a place in the line."""
+    with database.transaction(hasty=True) as session:
+        session.execute(delete(BudgetWait).where(BudgetWait.call_id == call_id))
+
+
+def drop_dead_waits(session: Session, before: datetime) -> None:
+    """Remove the places of processes that died."""
+    session.execute(delete(BudgetWait).where(BudgetWait.alive_until < before))
+
+
+def _held(
+    session: Session, wanted: Wanted, now: datetime, turn: Turn | None, budgets: dict[UUID, Budget]
+) -> list[tuple[BudgetPeriod, bool]]:
+    """Lock the periods, in one order for all, and tell of each whether somebody waits before this call."""
+    mine = turn.since if turn else now
+    before = exists().where(
+        BudgetWait.period_id == BudgetPeriod.id,
+        BudgetWait.call_id != wanted.call_id,
+        BudgetWait.alive_until > now,
+        or_(BudgetWait.since < mine, and_(BudgetWait.since == mine, BudgetWait.call_id < wanted.call_id)),
+    )
+    found = session.execute(
+        select(BudgetPeriod, before)
+        .where(BudgetPeriod.id.in_(budgets))
+        .order_by(BudgetPeriod.id)
+        .with_for_update(of=BudgetPeriod)
+    ).all()
+    missing = budgets.keys() - {period.id for period, _ in found}
+    if missing:
+        raise UnknownPeriods([new_period(budgets[id_], now) for id_ in sorted(missing)])
+    return [(period, bool(waits)) for period, waits in found]
+
+
+def _taken(period: BudgetPeriod) -> Decimal:
+    return period.settled_usd + period.reserved_usd
+
+
+def _stand(
+    session: Session, wanted: Wanted, tight: Sequence[BudgetPeriod], since: datetime, now: datetime
+) -> None:  # fmt: skip
+    """Stand in line before exactly these budgets: one that has room must not be held up by who waits for another."""
+    standing = {
+        row.period_id: row for row in session.scalars(select(BudgetWait).where(BudgetWait.call_id == wanted.call_id))
+    }
+    ids = {period.id for period in tight}
+    for id_ in standing.keys() - ids:
+        session.delete(standing[id_])
+    session.add_all(
+        BudgetWait(call_id=wanted.call_id, period_id=id_, since=since, line=wanted.line, alive_until=now + ALIVE)
+        for id_ in ids - standing.keys()
+    )
+
+
+def _out_of_line(session: Session, wanted: Wanted, turn: Turn | None) -> None:
+    if turn is not None:
+        session.execute(delete(BudgetWait).where(BudgetWait.call_id == wanted.call_id))
+
+
+def _refusal(
+    session: Session,
+    wanted: Wanted,
+    refusing: Sequence[tuple[Budget, BudgetPeriod]],
+    now: datetime,
+    waited: bool = False,
+) -> BudgetExceeded:
+    """Say which budget is in the way: of several the one that renews last, since all of them must have room."""
+    never = datetime.max.replace(tzinfo=now.tzinfo)
+    budget, period = max(refusing, key=lambda both: renews_at(both[0].period, now) or never)
+    cheaper = next((other.cheaper_model for other, _ in refusing if other.cheaper_model), None)
+    if wanted.reader.session and budget.scope != SESSION:  # what a company spends is no visitor's business
+        return BudgetExceeded("No more questions can be paid for at present.", cheaper_model=cheaper)
+    left = max(Decimal(0), budget.limit_usd - (_taken(period) if waited else period.settled_usd))
+    why = " free of other calls under way, and none of them ended in time" if waited else ""
+    return BudgetExceeded(
+        f"{_whose(session, budget)} has ${_plain(left)} of ${_plain(budget.limit_usd)} left{why}; "
+        f"this call may cost up to ${_plain(wanted.ceiling_usd)}.",
+        left_usd=left,
+        renews_at=renews_at(budget.period, now),
+        cheaper_model=cheaper,
+        passing=waited,
+    )
+
+
+def _whose(session: Session, budget: Budget) -> str:
+    span = {"day": "day's budget", "week": "week's budget", "month": "month's budget", "total": "whole budget"}
+    match budget.scope:
+        case "deployment":
+            owner = "this installation"
+        case "corpus":
+            owner = f"the corpus {session.get_one(Corpus, budget.corpus_id).name!r}"
+        case "user" | "group":
+            owner = f"the {budget.scope} {budget.subject!r}"
+        case scope:
+            owner = f"this {scope}"
+    return f"The {span[budget.period]} of {owner}"
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount.normalize(), "f") if amount else "0"
