@@ -29,6 +29,7 @@ _COMMANDS = {
     "status": "cli.status:status",
     "reindex": "cli.reindex:reindex",
     "costs": "cli.costs:costs",
+    "budget": "cli.budget:app",
     "key": "cli.key:app",
     "corpus": "cli.corpus:app",
     "widget": "cli.widget:app",

@@ -24,7 +24,7 @@ from moat.settings import Settings
 from moat.settings_changes import note_settings
 from moat.vectors import Vectors
 from services import health, openapi, problems
-from services.admin import audit, corpora, costs, erasures, keys, reindex, report, sources, users, widgets
+from services.admin import audit, budgets, corpora, costs, erasures, keys, reindex, report, sources, users, widgets
 from services.headers import SecurityHeaders
 from services.limits import RequestLimit, WidgetCors
 from services.network import Peers
@@ -80,7 +80,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.state.rates = Rates(settings.rates, settings.broker.url)
     problems.install(app)
     routed = (
-        *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, health),
+        *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, budgets, health),
         *(audit, erasures, users, judgements),
     )
     for module in routed:

@@ -9,6 +9,7 @@ from services.problems import MEDIA_TYPE
 _SHARED = {
     400: "The request could not be read.",
     401: "No valid key or token came with it.",
+    402: "A budget has no room for it; left_usd and renews_at say what is left and when it renews.",
     403: "The key may not do this, or the call came without TLS.",
     404: "It does not exist, or not for this reader.",
     408: "The request came too slowly.",
@@ -27,7 +28,7 @@ _UPLOAD = ("post", "/v1/corpora/{corpus}/documents")
 # Beside the rules of `_statuses`: what one call alone may get.
 _OWN = {
     _UPLOAD: (400, 408, 413, 415),
-    ("post", "/v1/answers"): (502, 504),
+    ("post", "/v1/answers"): (402, 502, 504),
 }
 _PUBLIC = {("post", "/v1/widget-sessions")}
 _PROBLEM = {
@@ -41,6 +42,8 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "hint": {"type": "string"},
+        "left_usd": {"type": "string", "description": "With 402: what the budget has left."},
+        "renews_at": {"type": ["string", "null"], "description": "With 402: when it renews; null: never."},
     },
 }
 _KEY = {"type": "http", "scheme": "bearer", "description": "A key from 'moat key create', or a widget session's token."}

@@ -119,6 +119,7 @@ class Houses:
         self._make_callers()
         self._make_answers()
         self._make_jobs(made)
+        self._make_budgets()
         self._ids["source"] = {OWN: "handbook", OTHERS: "wiki", MISSING: "nowhere", DELETED: "gone"}
         with api.database.transaction() as session:
             session.add(SourceRow(name="gone"))
@@ -181,6 +182,14 @@ class Houses:
                 for which, corpus in corpora.items()
             )
         self._ids["job"] = self._with_missing({which: str(id_) for which, id_ in jobs.items()})
+
+    def _make_budgets(self) -> None:
+        limits = {OWN: "right reader", OTHERS: "stranger", DELETED: "former"}
+        body = {"scope": "user", "period": "day", "limit_usd": "5"}
+        made = {which: self.api.admin.put("/v1/budgets", json=body | {"subject": u}) for which, u in limits.items()}
+        ids = {which: response.json()["id"] for which, response in made.items()}
+        assert self.api.admin.delete(f"/v1/budgets/{ids[DELETED]}").status_code == 204
+        self._ids["budget"] = self._with_missing(ids)
 
     def _with_missing(self, ids: dict[str, str]) -> dict[str, str]:
         return {MISSING: str(uuid4()), **ids}

@@ -30,8 +30,8 @@ class Row:
     """What a route demands, and what it answers to those who have that and may know of the thing.
 
     `kind` is of the thing whose id the route takes, in its path or, as ID, in its body: corpus, document, answer, job,
-    key, widget, source, erasure, user; or page, for a widget as any page sees it. Without one there is no id to vary.
-    A caller without the scope gets 403, one who may not know of the thing `unseen`.
+    key, widget, source, erasure, user, budget; or page, for a widget as any page sees it. Without one there is no id to
+    vary. A caller without the scope gets 403, one who may not know of the thing `unseen`.
     """
 
     scope: str | None  # None: nobody is asked for a key
@@ -100,6 +100,11 @@ TABLE: dict[str, Row] = {
     "GET /v1/users/{user}/export": Row("read", 200, "user", unseen=403),
     "DELETE /v1/users/{user}/history": Row("read", 202, "user", unseen=403),
     "GET /v1/costs": Row("read", 200),
+    "GET /v1/budgets": Row("read", 200),
+    "PUT /v1/budgets": Row(
+        "admin", 200, "corpus", {"scope": "corpus", "subject": ID, "period": "day", "limit_usd": "5"}
+    ),
+    "DELETE /v1/budgets/{budget_id}": Row("admin", 204, "budget"),
     "GET /v1/models": Row("ask", 200),
     "GET /health/live": Row(None, 200),
     "GET /health/ready": Row(None, 200),
@@ -196,7 +201,8 @@ def test_what_was_refused_has_changed_nothing(houses: Houses) -> None:
 def shown(houses: Houses) -> dict[str, Any]:
     """Collect all that an admin sees of what could have been changed."""
     admin = houses.client("admin")
-    lists = ("/v1/corpora", "/v1/corpora/house/documents", "/v1/corpora/vault/documents", "/v1/widgets", "/v1/sources")
+    documents = ("/v1/corpora/house/documents", "/v1/corpora/vault/documents")
+    lists = ("/v1/corpora", *documents, "/v1/widgets", "/v1/sources", "/v1/budgets")
     return {path: admin.get(path).json() for path in lists} | {
         "keys": [{**key, "last_used_at": None} for key in admin.get("/v1/keys").json()["items"]],
         "job": admin.get(f"/v1/jobs/{houses.id('job', OWN, 'admin')}").json(),
