@@ -1,7 +1,6 @@
 """`moat budget`: what may be spent, by whom, and how much of it is left."""
 
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import typer
@@ -13,13 +12,7 @@ from moat.errors import InvalidRequest
 app = typer.Typer(help="List, set and remove budgets.", no_args_is_help=True)
 
 
-class Period(StrEnum):
-    """What a budget is for; each begins at midnight of UTC."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    TOTAL = "total"
+Period = Literal["day", "week", "month", "total"]
 
 
 @app.command("list")
@@ -45,7 +38,7 @@ def list_budgets(context: typer.Context, as_json: AsJson = False) -> None:
 def set_budget(
     context: typer.Context,
     limit: Annotated[str, typer.Argument(help="The limit in dollars, such as 25 or 0.50.")],
-    per: Annotated[Period, typer.Option(help="What the limit is for.")] = Period.MONTH,
+    per: Annotated[Period, typer.Option(help="What the limit is for; each begins at midnight of UTC.")] = "month",
     corpus: Annotated[str | None, typer.Option(help="Limit what is spent on this corpus.")] = None,
     key: Annotated[str | None, typer.Option(help="Limit this key, by its id.")] = None,
     user: Annotated[str | None, typer.Option(help="Limit this user.")] = None,
@@ -64,7 +57,7 @@ def set_budget(
     if len(given) > 1:
         raise InvalidRequest(f"One budget is of one subject, not of {' and '.join(given)}.", "Set a budget for each.")
     scope, subject = next(iter(given.items()), ("deployment", ""))
-    body: dict[str, Any] = {"scope": scope, "subject": subject, "period": per.value, "limit_usd": limit.lstrip("$")}
+    body: dict[str, Any] = {"scope": scope, "subject": subject, "period": per, "limit_usd": limit.lstrip("$")}
     body |= {"hard": not soft, "cheaper_model": cheaper_model, "dry_run": dry_run}
     made = client.put("/v1/budgets", body)
     if as_json:
