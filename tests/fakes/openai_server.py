@@ -61,8 +61,7 @@ def openai_server(*replies: Reply, model: FakeOpenAI | None = None) -> Iterator[
     class Handler(_Handler):
         script = fake
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     fake.url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -73,6 +72,11 @@ def openai_server(*replies: Reply, model: FakeOpenAI | None = None) -> Iterator[
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # many may ask at once
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -42,7 +42,7 @@ def test_older_keys_widgets_and_sessions_go_on_working(tmp_path: Path) -> None:
     with database.reading() as session:
         assert authenticate(session, "moat_old").groups == {"hr"}
         visitor = authenticate(session, "mws_old", "https://a.example")
-        assert (visitor.groups, visitor.limit_usd) == ({"hr"}, None)
+        assert (visitor.groups, visitor.session) == ({"hr"}, hashes["session"].hex())
         (key,) = session.query(ApiKey)
         assert (key.act_for_groups, key.previous_until) == ([], None)
         (widget,) = session.query(Widget)
