@@ -160,7 +160,7 @@ async def _write(
         except BudgetExceeded as refused:
             if refused.cheaper_model != EXTRACTIVE or draft.text:
                 raise
-            draft.model = EXTRACTIVE  # the budget's policy: rather quote for nothing than not answer
+            draft.model, draft.place = EXTRACTIVE, None  # the budget's policy: rather quote for nothing than not answer
     async with aclosing(_extract(draft, found, sources, parts)) as events:
         async for event in events:
             yield event
@@ -307,4 +307,7 @@ def _cost(session: Session, draft: _Draft) -> Cost:
 def _may_be_given_again(draft: _Draft, done: Answer) -> bool:
     """Tell whether an answer is whole, and nothing that was wrong with it came from the model."""
     whole = draft.status in ("answered", "abstained") and not done.withheld and CUT_AT_LIMIT not in done.note
-    return whole and draft.flags <= {"instructions_in_sources"}
+    calls = [call for call in done.cost.calls if call.kind == "answer"]
+    # A budget may have sent the call to a cheaper model than the one that the place is for.
+    as_asked = all(f"{call.provider}/{call.model}" == draft.model for call in calls if call.status == "ok")
+    return whole and as_asked and draft.flags <= {"instructions_in_sources"}

@@ -105,7 +105,7 @@ def paid_world(
             "MOAT_PROVIDERS__FAKE__API_KEY": "sk-x",
             "MOAT_PROVIDERS__FAKE__MAX_RETRIES": "0",
             "MOAT_MODELS": json.dumps({"fake/large": PRICES}),
-            **{f"MOAT_RATES__PER_{name}": "0" for name in ("KEY", "USER", "ADDRESS")},
+            **{f"MOAT_RATES__{name}": "0" for name in ("PER_KEY", "PER_USER", "PER_ADDRESS", "AT_ONCE")},
             **({"MOAT_DATABASE__URL": database_url, "MOAT_DATABASE__POOL_SIZE": "20"} if database_url else {}),
             **(settings or {}),
         }

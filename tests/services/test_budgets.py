@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.fakes.models import COST, LUNCH, PIECES, PRICES, rows
 from tests.fakes.openai_server import FakeOpenAI, Reply, openai_server
 
 QUESTION = "When is lunch served in the canteen?"
+_numbers = count(1)  # no question is asked twice, unless a test wants an answer again
 PAGE = "https://intranet.example"
 DAILY = {"scope": "deployment", "period": "day"}
 
@@ -33,6 +35,7 @@ def paid(tmp_path: Path, fake: FakeOpenAI) -> Iterator[Api]:
         providers={"fake": {"base_url": fake.url, "api_key": "sk-x", "max_retries": 0}},
         models={"fake/large": PRICES, "fake/small": cheap},
         budgets={"wait_s": 0},
+        cache={"answers": True},
     )
     api.add("lunch.txt", LUNCH)
     yield api
@@ -46,7 +49,7 @@ def put(api: Api, **body: Any) -> dict[str, Any]:
 
 
 def ask(client: TestClient, **body: Any) -> Any:
-    return client.post("/v1/answers", json={"question": QUESTION, **body})
+    return client.post("/v1/answers", json={"question": f"{QUESTION} ({next(_numbers)})", **body})
 
 
 def ceiling(api: Api) -> Decimal:
@@ -87,6 +90,19 @@ def test_call_goes_to_the_cheaper_model_and_then_to_quoting(paid: Api, fake: Fak
     assert (quoted["model"], quoted["cost"]["calls"]) == ("extractive", [])
     assert "at noon" in quoted["answer"]
     assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize("cheaper", ["fake/small", "extractive"])
+def test_answer_of_a_cheaper_model_is_not_given_again_as_the_dear_ones(
+    paid: Api, fake: FakeOpenAI, cheaper: str
+) -> None:
+    most = ceiling(paid)
+    put(paid, limit_usd=str(COST + most / 50), cheaper_model=cheaper)
+    assert ask(paid.admin, question=QUESTION).status_code == 200
+    put(paid, limit_usd="100")
+    again = ask(paid.admin, question=QUESTION).json()
+    assert again["cost"]["saved_usd"] == "0"
+    assert fake.requests[-1]["model"] == "large"
 
 
 def test_dry_run_says_what_is_spent_and_changes_nothing(paid: Api) -> None:

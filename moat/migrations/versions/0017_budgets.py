@@ -6,7 +6,7 @@ from alembic import op
 import moat.tables
 
 revision = "0017_budgets"
-down_revision = "0016_prices"
+down_revision = "0018_cached_answers"
 branch_labels = None
 depends_on = None
 
