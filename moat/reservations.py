@@ -57,6 +57,8 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
 
     It waits where settled spending leaves room and only calls under way, or those before it in the line, do not.
     """
+    if not wanted.ceiling_usd:  # what costs nothing needs no room, even where more was spent than there was
+        return None
     database.lock(session, LOCK, shared=True)
     now = catalog_now(session)
     budgets = {

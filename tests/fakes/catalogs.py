@@ -1,4 +1,4 @@
-"""An empty catalog on SQLite, and one on PostgreSQL."""
+"""An empty catalog on SQLite, and one on either kind of database for what their SQL may do differently."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +8,26 @@ import pytest
 from moat.database import Database
 from tests.fakes.postgres import postgres, postgres_url
 
-__all__ = ["catalog", "postgres", "postgres_url"]
+__all__ = ["catalog", "database", "postgres", "postgres_url"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def catalog(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
     """Give a catalog of either kind."""
-    on_sqlite = request.param == "sqlite"
-    made = Database(f"sqlite:///{tmp_path / 'catalog.db'}" if on_sqlite else request.getfixturevalue("postgres_url"))
+    if request.param == "postgresql":
+        yield from _migrated(request.getfixturevalue("postgres_url"))
+    else:
+        yield from _migrated(f"sqlite:///{tmp_path / 'catalog.db'}")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Give a catalog on SQLite."""
+    yield from _migrated(f"sqlite:///{tmp_path / 'catalog.db'}")
+
+
+def _migrated(url: str) -> Iterator[Database]:
+    made = Database(url)
     made.migrate()
     yield made
     made.close()

@@ -2,10 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +17,7 @@ from moat.errors import BudgetExceeded, FetchFailed, FetchRefused, MoatError
 from moat.fetch import Fetcher
 from moat.settings import FetchSettings
 from moat.tables import BudgetAlert, utc_now
+from tests.fakes.catalogs import database
 from tests.fakes.spending import ADMIN, opened, spent
 
 HOOK = "http://hooks.example/alerts?token=secret"
@@ -38,12 +37,7 @@ class Hook:
         self.taken.append(body)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-    made.migrate()
-    yield made
-    made.close()
+__all__ = ["database"]
 
 
 def limit(database: Database, usd: str, *, hard: bool = True) -> None:

@@ -19,10 +19,10 @@ from moat.ledger import CallContext, Opening
 from moat.records import Reader, Usage
 from moat.settings import PipelineSettings
 from moat.tables import BudgetPeriod, BudgetWait, CallRow, utc_now
-from tests.fakes.catalogs import catalog, postgres, postgres_url
+from tests.fakes.catalogs import catalog, database, postgres, postgres_url
 from tests.fakes.spending import ADMIN, ANN, opened, spent
 
-__all__ = ["catalog", "postgres", "postgres_url"]
+__all__ = ["catalog", "database", "postgres", "postgres_url"]
 BOB = Reader(None, "bob", frozenset({"staff"}))
 DOLLAR = Decimal(1)
 
@@ -76,17 +76,17 @@ def test_ceiling_is_reserved_and_the_cost_settled(catalog: Database) -> None:
     assert amounts(catalog) == (Decimal("0.25"), 0)
 
 
-def test_call_that_does_not_fit_is_refused_with_what_is_left_and_when_it_renews(catalog: Database) -> None:
-    limit(catalog, "1")
-    spent(catalog, "0.4")
+def test_call_that_does_not_fit_is_refused_with_what_is_left_and_when_it_renews(database: Database) -> None:
+    limit(database, "1")
+    spent(database, "0.4")
     with pytest.raises(BudgetExceeded) as refused:
-        opened(catalog, ceiling=Decimal("0.61"))
+        opened(database, ceiling=Decimal("0.61"))
     assert refused.value.left_usd == Decimal("0.6")
     assert refused.value.renews_at == starts_at("day", utc_now()) + timedelta(days=1)
     assert "$0.6 of $1 left" in refused.value.detail
     assert "UTC" in refused.value.hint
-    opened(catalog, ceiling=Decimal("0.6"))
-    assert amounts(catalog) == (Decimal("0.4"), Decimal("0.6"))
+    opened(database, ceiling=Decimal("0.6"))
+    assert amounts(database) == (Decimal("0.4"), Decimal("0.6"))
 
 
 def test_all_budgets_that_apply_are_charged_or_none(catalog: Database) -> None:
@@ -109,28 +109,37 @@ def test_all_budgets_that_apply_are_charged_or_none(catalog: Database) -> None:
     assert amounts(catalog, "user") == (Decimal("0.75"), 0)
 
 
-def test_soft_budget_counts_and_refuses_nothing(catalog: Database) -> None:
-    limit(catalog, "1", hard=False)
-    spent(catalog, "3")
-    opened(catalog, ceiling=DOLLAR)
-    assert amounts(catalog) == (3, 1)
+def test_soft_budget_counts_and_refuses_nothing(database: Database) -> None:
+    limit(database, "1", hard=False)
+    spent(database, "3")
+    opened(database, ceiling=DOLLAR)
+    assert amounts(database) == (3, 1)
 
 
-def test_cost_over_the_ceiling_is_booked_as_it_is(catalog: Database) -> None:
-    limit(catalog, "5")
-    call = opened(catalog, ceiling=DOLLAR)
-    settle(catalog, call, "7")
-    assert amounts(catalog) == (7, 0)
+def test_cost_over_the_ceiling_is_booked_as_it_is(database: Database) -> None:
+    limit(database, "5")
+    call = opened(database, ceiling=DOLLAR)
+    settle(database, call, "7")
+    assert amounts(database) == (7, 0)
 
 
-def test_call_whose_process_died_counts_as_its_ceiling_until_the_truth_comes(catalog: Database) -> None:
-    limit(catalog, "5")
-    call = opened(catalog, ceiling=DOLLAR, lasts=timedelta(seconds=-1))
-    assert ledger.expire_open(catalog) == 1
-    assert amounts(catalog) == (1, 0)
-    settle(catalog, call, "0.25")
-    settle(catalog, call, "0.5")
-    assert amounts(catalog) == (Decimal("0.25"), 0)
+def test_call_that_costs_nothing_needs_no_room(database: Database) -> None:
+    limit(database, "1")
+    call = opened(database, ceiling=DOLLAR)
+    settle(database, call, "7")
+    opened(database, ceiling=Decimal(0))
+    with pytest.raises(BudgetExceeded):
+        opened(database, ceiling=Decimal("0.000000000001"))
+
+
+def test_call_whose_process_died_counts_as_its_ceiling_until_the_truth_comes(database: Database) -> None:
+    limit(database, "5")
+    call = opened(database, ceiling=DOLLAR, lasts=timedelta(seconds=-1))
+    assert ledger.expire_open(database) == 1
+    assert amounts(database) == (1, 0)
+    settle(database, call, "0.25")
+    settle(database, call, "0.5")
+    assert amounts(database) == (Decimal("0.25"), 0)
 
 
 def test_new_budget_counts_what_its_period_has_spent_already(catalog: Database) -> None:
@@ -158,29 +167,29 @@ def test_new_budget_counts_what_its_period_has_spent_already(catalog: Database) 
     assert limit(catalog, "10", period="total").spent_usd == Decimal("0.9375")
 
 
-def test_setting_it_again_changes_the_limit_and_keeps_what_was_counted(catalog: Database) -> None:
-    first = limit(catalog, "5")
-    spent(catalog, "0.5")
-    again = limit(catalog, "7", hard=False, cheaper_model="extractive")
+def test_setting_it_again_changes_the_limit_and_keeps_what_was_counted(database: Database) -> None:
+    first = limit(database, "5")
+    spent(database, "0.5")
+    again = limit(database, "7", hard=False, cheaper_model="extractive")
     assert (again.budget.id, again.spent_usd, again.budget.limit_usd) == (first.budget.id, Decimal("0.5"), 7)
 
 
 def test_next_period_begins_with_nothing_and_a_call_counts_where_it_began(
-    catalog: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(catalog, "1")
-    spent(catalog, "0.5")
-    late = opened(catalog, ceiling=Decimal("0.5"))
+    limit(database, "1")
+    spent(database, "0.5")
+    late = opened(database, ceiling=Decimal("0.5"))
     with pytest.raises(BudgetExceeded):
-        opened(catalog, ceiling=DOLLAR)
+        opened(database, ceiling=DOLLAR)
     tomorrow = utc_now() + timedelta(days=1)
     for module in (budgets, reservations, ledger):
         monkeypatch.setattr(module, "catalog_now", lambda _: tomorrow)
-    assert amounts(catalog) == (0, 0)
-    opened(catalog, ceiling=DOLLAR)
-    settle(catalog, late, "0.25")
-    assert amounts(catalog) == (0, 1)
-    with catalog.reading() as session:
+    assert amounts(database) == (0, 0)
+    opened(database, ceiling=DOLLAR)
+    settle(database, late, "0.25")
+    assert amounts(database) == (0, 1)
+    with database.reading() as session:
         assert session.scalars(select(BudgetPeriod.settled_usd).order_by(BudgetPeriod.starts_at)).all() == [
             Decimal("0.75"),
             0,
@@ -199,27 +208,27 @@ def test_next_period_begins_with_nothing_and_a_call_counts_where_it_began(
         ("corpus", "nowhere", NotFound),
     ],
 )
-def test_budget_of_nobody_is_refused(catalog: Database, scope: str, subject: str, error: type[Exception]) -> None:
+def test_budget_of_nobody_is_refused(database: Database, scope: str, subject: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        limit(catalog, "1", scope, subject)
+        limit(database, "1", scope, subject)
 
 
-def test_removed_budget_limits_no_more_and_its_calls_are_settled_all_the_same(catalog: Database) -> None:
-    made = limit(catalog, "1")
-    call = opened(catalog, ceiling=DOLLAR)
-    with catalog.transaction() as session:
+def test_removed_budget_limits_no_more_and_its_calls_are_settled_all_the_same(database: Database) -> None:
+    made = limit(database, "1")
+    call = opened(database, ceiling=DOLLAR)
+    with database.transaction() as session:
         budgets.remove_budget(session, made.budget.id)
-    settle(catalog, call, "0.5")
-    opened(catalog, ceiling=Decimal(9))
-    with catalog.reading() as session:
+    settle(database, call, "0.5")
+    opened(database, ceiling=Decimal(9))
+    with database.reading() as session:
         assert standings(session, ADMIN) == []
         assert session.get_one(CallRow, call).cost_usd == Decimal("0.5")
 
 
-def test_others_see_the_budgets_of_their_own_name_key_and_groups(catalog: Database) -> None:
+def test_others_see_the_budgets_of_their_own_name_key_and_groups(database: Database) -> None:
     for scope, subject in (("deployment", ""), ("user", "ann"), ("user", "bob"), ("group", "staff")):
-        limit(catalog, "1", scope, subject)
-    with catalog.reading() as session:
+        limit(database, "1", scope, subject)
+    with database.reading() as session:
         assert [found.budget.subject for found in standings(session, BOB)] == ["staff", "bob"]
         assert len(standings(session, ADMIN)) == 4
 
@@ -251,27 +260,27 @@ def test_call_waits_behind_those_under_way_and_those_before_it(catalog: Database
         assert session.scalars(select(BudgetWait)).all() == []
 
 
-def test_who_waits_for_another_budget_holds_nobody_up(catalog: Database) -> None:
-    limit(catalog, "5")
-    limit(catalog, "1", "user", "ann")
-    opened(catalog, ANN, ceiling=DOLLAR)
-    assert ledger.try_open(catalog, opening(reader=ANN), uuid4()) is not None
-    assert ledger.try_open(catalog, opening(reader=BOB), uuid4()) is None
+def test_who_waits_for_another_budget_holds_nobody_up(database: Database) -> None:
+    limit(database, "5")
+    limit(database, "1", "user", "ann")
+    opened(database, ANN, ceiling=DOLLAR)
+    assert ledger.try_open(database, opening(reader=ANN), uuid4()) is not None
+    assert ledger.try_open(database, opening(reader=BOB), uuid4()) is None
 
 
-def test_place_of_a_dead_process_holds_nobody_up(catalog: Database) -> None:
-    limit(catalog, "2")
-    opened(catalog, ceiling=DOLLAR)
+def test_place_of_a_dead_process_holds_nobody_up(database: Database) -> None:
+    limit(database, "2")
+    opened(database, ceiling=DOLLAR)
     line = uuid4()
-    assert ledger.try_open(catalog, opening("1.5"), line) is not None
+    assert ledger.try_open(database, opening("1.5"), line) is not None
     after = opening()
-    turn = ledger.try_open(catalog, after, uuid4())
+    turn = ledger.try_open(database, after, uuid4())
     assert turn is not None
-    reservations.stay(catalog, line)
-    assert ledger.try_open(catalog, after, uuid4(), turn) is not None
-    with catalog.transaction() as session:
+    reservations.stay(database, line)
+    assert ledger.try_open(database, after, uuid4(), turn) is not None
+    with database.transaction() as session:
         session.execute(update(BudgetWait).where(BudgetWait.line == line).values(alive_until=utc_now()))
-    assert ledger.try_open(catalog, after, uuid4(), turn) is None
+    assert ledger.try_open(database, after, uuid4(), turn) is None
 
 
 def test_waiting_thread_goes_on_when_there_is_room_and_is_refused_when_there_is_none_in_time(catalog: Database) -> None:

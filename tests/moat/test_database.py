@@ -167,3 +167,27 @@ def test_catalog_whose_connections_are_all_in_use_is_said_as_such(tmp_path: Path
         with pytest.raises(Unavailable, match="in use"):
             ask()
     ask()
+
+
+def test_only_what_is_hasty_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}", pool_size=1)
+    for hasty, level in ((False, 2), (True, 1), (False, 2)):
+        with database.transaction(hasty=hasty) as session:
+            assert session.scalar(text("PRAGMA synchronous")) == level
+    database.close()
+
+
+def test_who_waits_for_the_only_writer_goes_on_when_it_ends_and_is_told_when_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+    monkeypatch.setattr("moat.database.BUSY_TIMEOUT_S", 0.1)
+    with ThreadPoolExecutor(1) as pool, database.transaction(), pytest.raises(Unavailable, match="busy"):
+        pool.submit(_write_nothing, database).result()
+    _write_nothing(database)
+    database.close()
+
+
+def _write_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        session.execute(text("SELECT 1"))

@@ -1,24 +1,15 @@
 """The ledger's rows: opened before a call, closed once, and presumed when their process died."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
-
-import pytest
 
 from moat import ledger
 from moat.database import Database
 from moat.records import Usage
+from tests.fakes.catalogs import database
 from tests.fakes.spending import grouped, opened
 
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-    made.migrate()
-    yield made
-    made.close()
+__all__ = ["database"]
 
 
 def test_open_call_counts_as_its_ceiling_until_it_is_settled(database: Database) -> None:
