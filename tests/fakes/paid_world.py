@@ -112,7 +112,7 @@ def paid_world(
         for number in range(apis):
             world.processes.append(stack.enter_context(_process(folder, number, environment)))
         for process in world.processes:
-            _ready(process)
+            ready(process)
         yield world
 
 
@@ -146,7 +146,8 @@ def _process(folder: Path, number: int, environment: Mapping[str, str]) -> Itera
             process.wait()
 
 
-def _ready(api: ApiProcess) -> None:
+def ready(api: ApiProcess) -> None:
+    """Wait until the API answers."""
     deadline = time.monotonic() + _READY_S
     while True:
         try:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from moat.tables import AnswerRow, CallRow, utc_now
 from tests.fakes.models import COST, PIECES, rows
 from tests.fakes.openai_server import FakeOpenAI, Reply
-from tests.fakes.paid_world import PaidWorld, number_of, paid_world, question
+from tests.fakes.paid_world import PaidWorld, number_of, paid_world, question, ready
 from tests.fakes.patient import eventually
 from workers.sweep import sweep
 
@@ -49,6 +49,7 @@ def passed(world: PaidWorld) -> int:
 
 def kill_at_statement(world: PaidWorld, number: int, statement: int) -> None:
     """Ask a question whose API dies before the statement of this number."""
+    ready(world.processes[0])  # else it would die while it starts, and its successor answer
     pid = world.processes[0].pid
     (world.faults / "armed.new").write_text(str(statement))
     (world.faults / "armed.new").rename(world.faults / "armed")
