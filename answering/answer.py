@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from answering import cache, extractive, prompt
 from answering.body import body_of
 from answering.chosen import chosen
+from answering.estimate import Estimate, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
 from answering.flags import flagged_sources
 from answering.guard import WITHHELD, Guard
@@ -31,8 +33,8 @@ from moat.records import Answer, Citation, Cost, Reader
 from moat.tables import AnswerRow
 
 __all__ = [
-    "Cited", "Done", "EmbeddersByName", "Event", "Found", "Parts", "Query", "Retrieval", "Sources", "Token", "answer",
-    "search",
+    "Cited", "Done", "EmbeddersByName", "Estimate", "Event", "Found", "Parts", "Query", "Retrieval", "Sources", "Token",
+    "answer", "estimate", "search",
 ]  # fmt: skip
 
 INTERRUPTED = "The answer was interrupted before its end."
@@ -61,7 +63,7 @@ class _Draft:
     used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
     flags: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
-    place: bytes | None = None  # in the cache
+    place: cache.Place | None = None  # in the cache
     kept: cache.Kept | None = None  # what was found there
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -103,15 +105,11 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     with CancelScope(shield=True):  # a row once opened is always closed below
         await to_thread.run_sync(_open, draft, parts)
     try:
-        candidates = replace(query, limit=parts.settings.answering.candidates)
-        find = search if query.passage_ids is None else chosen
-        found = await to_thread.run_sync(find, candidates, reader, parts)
-        draft.timings |= found.timings
-        sources = await to_thread.run_sync(_read, draft, found, parts)
-        read = tuple(p for source in sources for p in source.passages)
-        draft.used.update(p.document_id for p in read)
-        yield Sources(read)
-        await to_thread.run_sync(_recall, draft, found, sources, parts)
+        found, sources = await to_thread.run_sync(_prepare, draft, parts)
+        if sources and draft.kept is None and draft.model != EXTRACTIVE:
+            asked = (draft.model, query.question, sources, parts)
+            await to_thread.run_sync(check_ceiling, query.max_cost_usd, *asked)
+        yield Sources(tuple(p for source in sources for p in source.passages))
         async with aclosing(_write(draft, found, sources, parts)) as events:
             async for event in events:
                 draft.take(event)
@@ -123,6 +121,35 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         with CancelScope(shield=True):
             done = await to_thread.run_sync(_close, draft, parts)
     yield Done(done)
+
+
+def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
+    """Say what an answer would cost: all is done but asking a model, and nothing is stored or booked.
+
+    Raises as `answer` does before its first event.
+    """
+    draft = _Draft(query, reader, parts.gateway.resolve(query.model))
+    _, sources = _prepare(draft, parts)
+    free = partial(Estimate, draft.model, sum(len(source.passages) for source in sources))
+    if not sources:
+        return free(why="Nothing was found that answers this, so no model is asked.")
+    if draft.kept is not None:
+        return free(kept=True, why="It was answered before, over the same sources, and is given again.")
+    if draft.model == EXTRACTIVE:
+        return free(why="Quoting costs nothing.")
+    return estimate_call(draft.model, query.question, sources, parts)
+
+
+def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, tuple[Source, ...]]:
+    """Find what is to be read, and the answer itself where it was given before."""
+    candidates = replace(draft.query, limit=parts.settings.answering.candidates)
+    find = search if draft.query.passage_ids is None else chosen
+    found = find(candidates, draft.reader, parts)
+    draft.timings |= found.timings
+    sources = _read(draft, found, parts)
+    draft.used.update(p.document_id for source in sources for p in source.passages)
+    _recall(draft, found, sources, parts)
+    return found, sources
 
 
 def _read(draft: _Draft, found: Found, parts: Parts) -> tuple[Source, ...]:
@@ -168,7 +195,7 @@ async def _write(
 
 def _recall(draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts) -> None:
     """Find the answer in the cache, or the place where it is to be kept."""
-    draft.place = cache.find_key(draft.query, draft.model, found, sources, draft.reader, parts)
+    draft.place = cache.find_place(draft.query, draft.model, found, sources, draft.reader, parts)
     kept = None if draft.place is None else cache.recall(draft.place, draft.reader, parts.database)
     if kept is not None:
         draft.take_over(kept)

@@ -31,7 +31,7 @@ from moat.settings import Settings
 from moat.tables import AnswerDocument, AnswerRow, CachedAnswer, Corpus, CorpusAccess, DocumentAccess, utc_now
 
 # What an entry is found by, or what does not change an answer. A query that says anything else is answered anew.
-_COVERED = frozenset({"question", "corpora", "model", "answer_id"})
+_COVERED = frozenset({"question", "corpora", "model", "answer_id", "max_cost_usd"})
 _AT_ONCE = 100  # of terms in one compound SELECT
 _ANSWERS = TypeAdapter(Answer)
 
@@ -44,9 +44,17 @@ class Kept:
     documents: frozenset[Any]  # that it is made of
 
 
-def find_key(
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer of this model is, or is to be, kept."""
+
+    key: bytes
+    model: str
+
+
+def find_place(
     query: Query, model: str, found: Found, sources: Sequence[Source], reader: Reader, parts: Parts
-) -> bytes | None:
+) -> Place | None:
     """Name the place of this answer in the cache; None where it is not to be kept."""
     if not parts.settings.cache.answers or not sources or not _is_plain(query):
         return None
@@ -71,16 +79,16 @@ def find_key(
         # Instructions, question and sources, as the model is to read them.
         "prompt": [astuple(message) for message in prompt.messages(question, sources, "mark")],
     }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).digest()
+    return Place(hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).digest(), model)
 
 
-def recall(key: bytes, reader: Reader, database: Database) -> Kept | None:
+def recall(place: Place, reader: Reader, database: Database) -> Kept | None:
     """Find what was kept there, if all of it may still be shown to this reader."""
     with database.reading() as session:
         row = session.scalar(
             select(AnswerRow)
             .join(CachedAnswer, CachedAnswer.answer_id == AnswerRow.id)
-            .where(CachedAnswer.key == key, CachedAnswer.expires_at > utc_now())
+            .where(CachedAnswer.key == place.key, CachedAnswer.expires_at > utc_now())
         )
         # Withheld in part: made of something that is gone. Then it is no answer to this question any more.
         if row is None or row.body is None or row.body["withheld"] or shown(session, reader, row) != row.body:
@@ -89,15 +97,15 @@ def recall(key: bytes, reader: Reader, database: Database) -> Kept | None:
         return Kept(_ANSWERS.validate_python(row.body), frozenset(documents))
 
 
-def keep(session: Session, key: bytes, answer: Answer, parts: Parts) -> None:
-    """Keep an answer under its key, in the commit that concludes it; a failed attempt's or another model's is not."""
-    made = [call for call in answer.cost.calls if call.kind == "answer"]
-    if any(call.status != "ok" or f"{call.provider}/{call.model}" != answer.model for call in made):
+def keep(session: Session, place: Place, answer: Answer, parts: Parts) -> None:
+    """Keep an answer in its place, in the commit that concludes it; one that another model had to give is not."""
+    made = {f"{call.provider}/{call.model}" for call in answer.cost.calls if call.kind == "answer"}
+    if answer.model != place.model or made - {place.model}:
         return
-    parts.database.lock(session, f"cache/{key.hex()}")
-    row = session.get(CachedAnswer, key)
+    parts.database.lock(session, f"cache/{place.key.hex()}")
+    row = session.get(CachedAnswer, place.key)
     if row is None:
-        row = CachedAnswer(key=key)
+        row = CachedAnswer(key=place.key)
         session.add(row)
     row.answer_id = answer.id
     row.expires_at = utc_now() + timedelta(seconds=parts.settings.cache.ttl_s)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -58,6 +59,7 @@ class Query:
     limit: int | None = None
     retrieval: Retrieval | None = None
     passage_ids: tuple[UUID, ...] | None = None  # read these instead of searching
+    max_cost_usd: Decimal | None = None  # what the call may cost at most
 
 
 @dataclass(frozen=True, slots=True)

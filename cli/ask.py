@@ -1,6 +1,6 @@
 """`moat ask`: a question, its answer while it is written, its sources, its cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,22 +14,41 @@ def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     corpus: Annotated[list[str] | None, typer.Option(help="Ask only this corpus; may be repeated.")] = None,
     model: Annotated[str | None, typer.Option(help="Model that answers; the server's default otherwise.")] = None,
+    max_cost: Annotated[str | None, typer.Option(help="Dollars that the answer may cost at most.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask a question and get an answer with its sources and its cost."""
     client: Client = context.obj
-    if as_json:
-        emit(client.post("/v1/answers", _body(question, corpus, model)))
+    limit = {"max_cost_usd": max_cost} if max_cost else {}
+    if dry_run:
+        show_estimate(client.post("/v1/answers", _body(question, corpus, model) | {"dry_run": True}), as_json)
+    elif as_json:
+        emit(client.post("/v1/answers", _body(question, corpus, model) | limit))
     else:
-        ask_aloud(client, question, corpus, model)
+        ask_aloud(client, question, corpus, model, limit)
+
+
+def show_estimate(found: JsonObject, as_json: bool) -> None:
+    """Print what an answer would cost."""
+    if as_json:
+        emit(found)
+        return
+    least, usual, most = (dollars(found[f"{name}_usd"]) for name in ("minimum", "expected", "ceiling"))
+    out.print(f"{found['model']}: {least} to {most}, expected {usual}", style="bold")
+    out.print(f"{found['passages']} passages, {found['input_tokens']:,} tokens read. {found['why']}", soft_wrap=True)
 
 
 def ask_aloud(
-    client: Client, question: str, corpora: Sequence[str] | None = None, model: str | None = None
+    client: Client,
+    question: str,
+    corpora: Sequence[str] | None = None,
+    model: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> JsonObject:
     """Print an answer as it is written, then its sources and its cost."""
     written, answer = "", None
-    for name, data in client.events("/v1/answers", _body(question, corpora, model) | {"stream": True}):
+    for name, data in client.events("/v1/answers", _body(question, corpora, model) | dict(more or {}, stream=True)):
         if name == "token":
             written += data["text"]
             out.print(data["text"], end="", soft_wrap=True)

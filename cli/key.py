@@ -21,7 +21,7 @@ def create(
     group: Annotated[list[str] | None, typer.Option(help="Group it reads as; may be repeated.")] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="read, ask, upload, admin or act_for; may be repeated. Default: read and ask."),
+        typer.Option(help="read, ask, upload, admin, act_for or metrics; may be repeated. Default: read and ask."),
     ] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Only this corpus; may be repeated.")] = None,
     expires_days: ExpiresDays = None,

@@ -28,7 +28,7 @@ _COMMANDS = {
     "search": "cli.search:search",
     "status": "cli.status:status",
     "reindex": "cli.reindex:reindex",
-    "costs": "cli.costs:costs",
+    "costs": "cli.costs:app",
     "budget": "cli.budget:app",
     "key": "cli.key:app",
     "corpus": "cli.corpus:app",

@@ -21,7 +21,8 @@ from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, 
 KEY_PREFIX = "moat_"
 TOKEN_PREFIX = "mws_"  # noqa: S105 (a prefix, not a secret)
 SCOPES = ("read", "ask", "upload", "admin")
-KEY_SCOPES = (*SCOPES, ACT_FOR)
+METRICS = "metrics"  # reads /metrics and nothing else
+KEY_SCOPES = (*SCOPES, ACT_FOR, METRICS)
 _LAST_USED_EVERY = timedelta(minutes=1)
 
 

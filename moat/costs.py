@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session
 
 from moat.access import readable_corpora
@@ -15,9 +16,17 @@ from moat.names import WIDGET_PREFIX
 from moat.records import Reader
 from moat.tables import ApiKey, CallRow
 
-GROUPS = ("day", "model", "corpus", "user", "key", "kind")
+GROUPS = ("day", "model", "corpus", "user", "key", "kind", "outcome")
 WIDGET, SIGNED_IN = "widget", "signed in"  # what stands for a key where none was used
 NOT_READABLE = "(not readable)"
+# Outcomes of what was called for no answer, such as ingestion, and for one still being made, or long gone.
+NO_ANSWER, NOT_CONCLUDED = "no answer", "not concluded"
+_READ = (
+    CallRow.answer_id, CallRow.opened_at, CallRow.provider, CallRow.model, CallRow.corpora, CallRow.user,
+    CallRow.key_id, CallRow.kind, CallRow.outcome, CallRow.input_tokens, CallRow.cached_tokens, CallRow.output_tokens,
+    CallRow.reasoning_tokens, CallRow.cost_usd,
+)  # fmt: skip
+Call = Row[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +42,18 @@ class CostLine:
     cost_usd: Decimal
 
 
-def total_usd(session: Session, reader: Reader) -> Decimal:
+def within(reader: Reader, frm: datetime | None = None, to: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
+    """SQL: the row of `calls` was opened in [frm, to), and this reader may see it: an admin all, others theirs."""
+    return (
+        *(() if reader.is_admin else (CallRow.user == reader.user,)),
+        *(() if frm is None else (CallRow.opened_at >= frm,)),
+        *(() if to is None else (CallRow.opened_at < to,)),
+    )
+
+
+def total_usd(session: Session, reader: Reader, frm: datetime | None = None, to: datetime | None = None) -> Decimal:
     """Add up all calls that this reader may see, in SQL."""
-    statement = select(func.sum(CallRow.cost_usd))
-    total = session.scalar(statement if reader.is_admin else statement.where(CallRow.user == reader.user))
+    total = session.scalar(select(func.sum(CallRow.cost_usd)).where(*within(reader, frm, to)))
     return Decimal(0) if total is None else total
 
 
@@ -57,20 +74,14 @@ def costs(
     unknown = [name for name in group_by if name not in GROUPS]
     if unknown:
         raise InvalidRequest(f"Costs cannot be grouped by {unknown[0]!r}.", f"Group by {', '.join(GROUPS)}.")
-    statement = select(CallRow)
-    if not reader.is_admin:
-        statement = statement.where(CallRow.user == reader.user)
-    if frm is not None:
-        statement = statement.where(CallRow.opened_at >= frm)
-    if to is not None:
-        statement = statement.where(CallRow.opened_at < to)
+    statement = select(*_READ).where(*within(reader, frm, to))
     keys = {
         row.id: f"{row.name} ({row.prefix}…)" for row in session.execute(select(ApiKey.id, ApiKey.name, ApiKey.prefix))
     }
     labels = _labels(keys, corpora_as_shown_to(session, reader))
     lines: dict[tuple[str, ...], CostLine] = {}
     # Grouped here rather than in SQL: no two databases cut a time into days or compare JSON lists alike.
-    for row in session.scalars(statement.execution_options(yield_per=1000)):
+    for row in session.execute(statement.execution_options(yield_per=1000)):
         group = tuple(labels[name](row) for name in group_by)
         lines[group] = _plus(lines.get(group, CostLine(group, 0, 0, 0, 0, 0, Decimal(0))), row)
     return [lines[group] for group in sorted(lines)]
@@ -86,7 +97,7 @@ def corpora_as_shown_to(session: Session, reader: Reader) -> Callable[[Sequence[
     return named
 
 
-def _labels(keys: dict[UUID, str], named: Callable[[Sequence[str]], list[str]]) -> dict[str, Callable[[CallRow], str]]:
+def _labels(keys: dict[UUID, str], named: Callable[[Sequence[str]], list[str]]) -> dict[str, Callable[[Call], str]]:
     return {
         "day": lambda row: row.opened_at.date().isoformat(),
         "model": lambda row: f"{row.provider}/{row.model}",
@@ -94,14 +105,15 @@ def _labels(keys: dict[UUID, str], named: Callable[[Sequence[str]], list[str]]) 
         "user": lambda row: row.user,
         "key": lambda row: _without_key(row) if row.key_id is None else keys.get(row.key_id, str(row.key_id)),
         "kind": lambda row: row.kind,
+        "outcome": lambda row: row.outcome or (NO_ANSWER if row.answer_id is None else NOT_CONCLUDED),
     }
 
 
-def _without_key(row: CallRow) -> str:
+def _without_key(row: Call) -> str:
     return WIDGET if row.user.startswith(WIDGET_PREFIX) else SIGNED_IN
 
 
-def _plus(line: CostLine, row: CallRow) -> CostLine:
+def _plus(line: CostLine, row: Call) -> CostLine:
     return CostLine(
         group=line.group,
         calls=line.calls + 1,

@@ -91,6 +91,13 @@ class BudgetExceeded(MoatError):
         return {"left_usd": left, "renews_at": self.renews_at.isoformat() if self.renews_at else None}
 
 
+class CallTooDear(MoatError):
+    """The call can cost more than its asker allows; it was not made."""
+
+    status = 402
+    title = "This can cost more than you allow"
+
+
 class Forbidden(MoatError):
     """The key is valid but may not do this."""
 

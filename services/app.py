@@ -23,8 +23,21 @@ from moat.oidc import Issuer
 from moat.settings import Settings
 from moat.settings_changes import note_settings
 from moat.vectors import Vectors
-from services import health, openapi, problems
-from services.admin import audit, budgets, corpora, costs, erasures, keys, reindex, report, sources, users, widgets
+from services import health, metrics, openapi, problems
+from services.admin import (
+    audit,
+    budgets,
+    corpora,
+    cost_checks,
+    costs,
+    erasures,
+    keys,
+    reindex,
+    report,
+    sources,
+    users,
+    widgets,
+)
 from services.headers import SecurityHeaders
 from services.limits import RequestLimit, WidgetCors
 from services.network import Peers
@@ -77,11 +90,12 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     # Swagger UI comes from here too, for our page at /docs: no page of ours asks another host for anything.
     app = FastAPIOffline(docs_url=None, redoc_url=None, title="Moat", version=version("moat"), lifespan=lifespan)
     app.state.parts = used
+    app.state.metrics = metrics.Metrics(used.database, used.publisher)
     app.state.rates = Rates(settings.rates, settings.broker.url)
     problems.install(app)
     routed = (
         *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, budgets, health),
-        *(audit, erasures, users, judgements),
+        *(audit, erasures, users, judgements, cost_checks, metrics),
     )
     for module in routed:
         app.include_router(module.router)
@@ -92,6 +106,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.add_middleware(WidgetCors, database=used.database)
     app.add_middleware(RateLimit, rates=app.state.rates)
     app.add_middleware(Peers, trusted_proxies=settings.api.trusted_proxies)
+    app.add_middleware(metrics.Timed, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders, hsts_s=settings.api.hsts_s)
     return app
 

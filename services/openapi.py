@@ -29,6 +29,7 @@ _UPLOAD = ("post", "/v1/corpora/{corpus}/documents")
 _OWN = {
     _UPLOAD: (400, 408, 413, 415),
     ("post", "/v1/answers"): (402, 502, 504),
+    ("get", "/metrics"): (401,),
 }
 _PUBLIC = {("post", "/v1/widget-sessions")}
 _PROBLEM = {

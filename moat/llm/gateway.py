@@ -19,15 +19,15 @@ from moat.errors import BudgetExceeded, InvalidRequest, ProviderError, ProviderT
 from moat.ledger import CallContext, Opening
 from moat.llm.price_book import PriceBook
 from moat.llm.price_list import sheet_of
-from moat.llm.prices import Bill, PriceSheet
+from moat.llm.prices import CEILING_FACTOR, Bill, PriceSheet
 from moat.llm.providers import AttemptFailed, Message, Piece, count_prompt, count_tokens, load, stream_chat
 from moat.llm.usage import estimated
 from moat.provider_settings import ModelSettings, ProviderSettings
-from moat.records import Usage
+from moat.records import Reader, Usage
 from moat.settings import Settings
 from moat.waiting import Line
 
-__all__ = ["EXTRACTIVE", "CallContext", "Delta", "Gateway", "Message", "ModelInfo"]
+__all__ = ["EXTRACTIVE", "CallContext", "Delta", "Gateway", "Message", "ModelInfo", "Quote"]
 
 EXTRACTIVE = "extractive"
 RETRY_BASE_S = 0.5
@@ -57,6 +57,26 @@ class ModelInfo:
     output_usd_per_million: Decimal | None
     default: bool
     max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a call would cost that was not made."""
+
+    prompt_tokens: int
+    max_output_tokens: int
+    ceiling_usd: Decimal
+    price_version: str
+    prices: PriceSheet
+
+    def least_usd(self) -> Decimal:
+        """Price the shortest answer, with fewer tokens in the prompt than counted here, all of them cached."""
+        read = int(self.prompt_tokens / CEILING_FACTOR)
+        return min(self.prices.bill(Usage(read, read, 1), self.ceiling_usd).cost_usd, self.ceiling_usd)
+
+    def expected_usd(self, output_tokens: int) -> Decimal:
+        """Price the prompt as counted here, none of it cached, with so much text."""
+        return self.prices.bill(Usage(self.prompt_tokens, 0, output_tokens), self.ceiling_usd).cost_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,13 @@ class Gateway:
                     await asyncio.wait({task})
             if not task.cancelled() and (error := task.exception()) and run.left.is_set():
                 _log.warning("a call ended badly after its reader had left", extra={"error": str(error)})
+
+    def quote(self, model: str, messages: Sequence[Message]) -> Quote:
+        """Say what a call would cost; raises InvalidRequest and UnpricedModel as the call would."""
+        plan = self._plan(model, tuple(messages), CallContext(None, Reader(key_id=None, user="")))
+        return Quote(
+            plan.prompt_tokens, plan.known.max_output_tokens, plan.ceiling_usd, plan.price_version, plan.prices
+        )
 
     async def close(self) -> None:
         """Wait for the calls under way to be booked."""

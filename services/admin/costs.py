@@ -24,7 +24,7 @@ def get_costs(
     parts: PartsOf,
     frm: Annotated[Moment | None, Query(alias="from")] = None,
     to: Moment | None = None,
-    group_by: Annotated[list[str] | None, Query(max_length=6)] = None,
+    group_by: Annotated[list[str] | None, Query(max_length=7)] = None,
     format: Annotated[Literal["json", "csv"], Query()] = "json",
 ) -> Response:
     """Sum the ledger: admins see every call, others their own."""

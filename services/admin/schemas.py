@@ -56,7 +56,7 @@ class KeyBody(Body):
     name: str = Field(min_length=1, max_length=200)
     user: str = Field(min_length=1, max_length=200)
     groups: list[str] = Field([], max_length=200)
-    scopes: list[Literal["read", "ask", "upload", "admin", "act_for"]] = Field(["read", "ask"], max_length=5)
+    scopes: list[Literal["read", "ask", "upload", "admin", "act_for", "metrics"]] = Field(["read", "ask"], max_length=6)
     corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
     expires_at: Moment | None = None
     act_for_groups: list[str] = Field(

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -14,8 +15,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import delete
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from answering.answer import Done, Event, Query, Retrieval, answer, search
-from answering.body import body_of
+from answering.answer import Done, Event, Query, Retrieval, answer, estimate, search
+from answering.body import body_of, dollars
 from answering.flags import flagged
 from answering.history import find_answer, shown
 from moat import audit
@@ -24,8 +25,17 @@ from moat.records import Reader
 from moat.tables import AnswerRow, Feedback
 from services.dependencies import Asking, PartsOf
 from services.idempotency import Once
+from services.metrics import Metrics
 from services.parts import Parts
-from services.query.schemas import AnswerBody, AnswerShape, FeedbackBody, QuestionBody, SearchBody, SearchShape
+from services.query.schemas import (
+    AnswerBody,
+    AnswerShape,
+    EstimateShape,
+    FeedbackBody,
+    QuestionBody,
+    SearchBody,
+    SearchShape,
+)
 from services.query.stream import AnswerStream, passage_body
 
 log = logging.getLogger(__name__)
@@ -57,7 +67,7 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     return JSONResponse({"passages": passages, "timings": dict(found.timings), "skipped": dict(found.skipped)})
 
 
-@router.post("/answers", response_model=AnswerShape, responses=_SSE)
+@router.post("/answers", response_model=AnswerShape | EstimateShape, responses=_SSE)
 async def ask(
     body: AnswerBody,
     request: Request,
@@ -69,6 +79,17 @@ async def ask(
     _check(body, parts)
     if body.passage_ids is not None and not reader.is_admin:
         raise Forbidden("Only an admin may choose the passages.", "Leave 'passage_ids' out.")
+    passages = tuple(body.passage_ids) if body.passage_ids is not None else None
+    query = Query(
+        body.question,
+        _corpora(body),
+        body.model,
+        answer_id=uuid4(),
+        passage_ids=passages,
+        max_cost_usd=body.max_cost_usd,
+    )
+    if body.dry_run:
+        return JSONResponse(await to_thread.run_sync(_estimate, query, reader, parts))
     limits = parts.settings.answering
     lasts_at_most = timedelta(seconds=limits.deadline_s + limits.drain_s) + MARGIN
     asked = body.model_dump_json()
@@ -77,10 +98,11 @@ async def ask(
     if stored is not None:
         again = await to_thread.run_sync(_recall, UUID(stored.body["id"]), reader, parts)
         return _replayed(again) if body.stream else JSONResponse(again, stored.status)
-    passages = tuple(body.passage_ids) if body.passage_ids is not None else None
-    query = Query(body.question, _corpora(body), body.model, answer_id=uuid4(), passage_ids=passages)
     events = answer(query, reader, parts.answering)
-    recorded = _recording(_told(events, body, reader) if parts.settings.log_questions else events, once)
+    settings = parts.settings
+    model = body.model if body.model in settings.models else settings.default_model  # others are no label of a metric
+    counted: Metrics = request.app.state.metrics
+    recorded = _recording(_told(events, body, reader) if parts.settings.log_questions else events, once, counted, model)
     # An error before the first event still has a status of its own; after it, a stream can only tell it as an event.
     first = await anext(recorded)
     if body.stream:
@@ -92,7 +114,14 @@ async def ask(
     raise RuntimeError("an answer ended without its last event")
 
 
-async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerator[Event]:
+def _estimate(query: Query, reader: Reader, parts: Parts) -> dict[str, Any]:
+    found = estimate(query, reader, parts.answering)
+    audit.record(parts.database, reader, "answer.priced")
+    amounts = {name: dollars(getattr(found, name)) for name in ("minimum_usd", "expected_usd", "ceiling_usd")}
+    return EstimateShape(**(asdict(found) | amounts)).model_dump()
+
+
+async def _recording(events: AsyncGenerator[Event], once: Once, counted: Metrics, model: str) -> AsyncGenerator[Event]:
     """Pass events on, keep the finished answer for a repetition, and close the source with itself."""
     finished = False
     try:
@@ -101,6 +130,7 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
                 with CancelScope(shield=True):
                     # The id alone: a repetition is shown what its reader may read by then.
                     await to_thread.run_sync(once.keep, 200, {"id": str(event.answer.id)})
+                counted.note_answer(event.answer)
                 finished = True
             yield event
     finally:
@@ -108,6 +138,7 @@ async def _recording(events: AsyncGenerator[Event], once: Once) -> AsyncGenerato
         with CancelScope(shield=True):
             await events.aclose()
             if not finished:
+                counted.note_failure(model)
                 await to_thread.run_sync(once.forget)
 
 

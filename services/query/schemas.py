@@ -1,6 +1,7 @@
 """The shapes of questions, passages and answers over HTTP."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -53,6 +54,10 @@ class AnswerBody(QuestionBody):
     passage_ids: list[UUID] | None = Field(
         None, min_length=1, max_length=200, description="Admins only: read these passages instead of searching."
     )
+    max_cost_usd: Decimal | None = Field(
+        None, ge=0, le=1_000_000, description="Refuse, before a model is asked, what can cost more than this."
+    )
+    dry_run: bool = Field(False, description="Say what the answer would cost, and do not ask a model.")
     stream: bool = Field(False, description="Answer as server-sent events: sources, token, citation, done, error.")
 
 
@@ -148,6 +153,22 @@ class JudgementShape(Shape):
     verdict: Literal["correct", "partly", "wrong"]
     model: str
     cost: CostShape
+
+
+class EstimateShape(Shape):
+    """What an answer would cost, with `dry_run`."""
+
+    dry_run: Literal[True] = True
+    model: str
+    passages: int = Field(description="Passages that would be read.")
+    minimum_usd: str
+    expected_usd: str
+    ceiling_usd: str = Field(description="The most that the call can cost; a budget must have room for it.")
+    input_tokens: int
+    max_output_tokens: int
+    price_version: str
+    kept: bool = Field(description="It was answered before, and would be given again for nothing.")
+    why: str
 
 
 class FeedbackBody(Body):

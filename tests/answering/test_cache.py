@@ -89,6 +89,14 @@ def test_stream_of_a_kept_answer_tells_the_same_events(canteen: Canteen) -> None
     assert [data for name, data in again if name == "citation"] == done["citations"] == first[-1][1]["citations"]
 
 
+def test_dry_run_says_that_an_answer_is_kept(canteen: Canteen) -> None:
+    assert canteen.ask(canteen.ann, dry_run=True)["kept"] is False
+    canteen.ask(canteen.ann)
+    told = canteen.ask(canteen.ann, dry_run=True)
+    assert (told["kept"], told["ceiling_usd"], canteen.asked) == (True, "0", 1)
+    assert canteen.ask(canteen.ann, max_cost_usd="0")["cost"]["saved_usd"] == str(COST), "it is within any limit"
+
+
 def test_cache_is_off_unless_it_is_set(tmp_path: Path) -> None:
     with running(tmp_path, cache={}) as canteen:
         canteen.ask(canteen.ann)

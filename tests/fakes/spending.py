@@ -37,7 +37,10 @@ def opened(
 def spent(
     database: Database, cost: str, reader: Reader = ANN, corpora: tuple[str, ...] = ("hr",), model: str = "small"
 ) -> None:
-    call_id = opened(database, reader, corpora, model)
+    settled(database, opened(database, reader, corpora, model), cost)
+
+
+def settled(database: Database, call_id: UUID, cost: str) -> None:
     ledger.settle(database, call_id, usage=Usage(10, 4, 2, 1), cost_usd=Decimal(cost), status="ok")
 
 

@@ -105,9 +105,13 @@ TABLE: dict[str, Row] = {
         "admin", 200, "corpus", {"scope": "corpus", "subject": ID, "period": "day", "limit_usd": "5"}
     ),
     "DELETE /v1/budgets/{budget_id}": Row("admin", 204, "budget"),
+    "GET /v1/costs/forecast": Row("read", 200),
+    "GET /v1/costs/reprice": Row("admin", 200),
+    "POST /v1/costs/reconcile": Row("admin", 200, body={"csv": "day,model,tokens,dollars\n2026-01-01,m,1,0.1\n"}),
     "GET /v1/models": Row("ask", 200),
     "GET /health/live": Row(None, 200),
     "GET /health/ready": Row(None, 200),
+    "GET /metrics": Row("admin", 200),  # or the scope metrics, or from this machine
 }
 
 

@@ -30,6 +30,10 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("cache_answers", sa.Boolean(), nullable=False, server_default=_YES))
     with op.batch_alter_table("calls", schema=None) as batch_op:
         batch_op.add_column(sa.Column("outcome", sa.String(), nullable=False, server_default=""))
+    op.execute(
+        "UPDATE calls SET outcome = (SELECT status FROM answers WHERE answers.id = calls.answer_id)"
+        " WHERE answer_id IN (SELECT id FROM answers WHERE status <> 'open')"
+    )
 
 
 def downgrade() -> None:

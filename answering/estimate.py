@@ -1,0 +1,92 @@
+"""What an answer would cost, said before any model is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from answering import prompt
+from answering.body import dollars
+from answering.pack import Source
+from answering.query import Parts
+from moat.errors import CallTooDear
+from moat.llm.gateway import Quote
+from moat.tables import CallRow
+
+# So many of a model's last answers say how long the next one will be.
+_LOOK_BACK = 50
+# A prompt's mark is random, and so is how many tokens it takes: most where letters and digits take turns.
+LONGEST_MARK = "0a1b2c3d4e5f6a7b"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The price range of one answer in dollars; `why` says where it is nothing, or what it is reckoned from."""
+
+    model: str
+    passages: int
+    minimum_usd: Decimal = Decimal(0)
+    expected_usd: Decimal = Decimal(0)
+    ceiling_usd: Decimal = Decimal(0)
+    input_tokens: int = 0
+    max_output_tokens: int = 0
+    price_version: str = ""
+    kept: bool = False
+    why: str = ""
+
+
+def quote(model: str, question: str, sources: Sequence[Source], parts: Parts) -> Quote:
+    """Price the call that would be made for these sources; raises as the call itself would before it is sent."""
+    return parts.gateway.quote(model, prompt.messages(question, sources, LONGEST_MARK))
+
+
+def estimate_call(model: str, question: str, sources: Sequence[Source], parts: Parts) -> Estimate:
+    """Give the least, the usual and the most that the call can cost.
+
+    The least: all of the prompt read from the provider's cache, and one token written. The usual: the prompt as
+    counted here, at full price, and as much text as the model's last answers had, or half of what it may write. The
+    most: what a budget would have to have room for.
+    """
+    quoted = quote(model, question, sources, parts)
+    with parts.database.reading() as session:
+        lengths = _lengths(session, model)
+    usual = sum(lengths) // len(lengths) if lengths else quoted.max_output_tokens // 2
+    seen = f"{len(lengths)} answers of this model" if lengths else "half of what the model may write"
+    return Estimate(
+        model=model,
+        passages=sum(len(source.passages) for source in sources),
+        minimum_usd=quoted.least_usd(),
+        expected_usd=min(quoted.expected_usd(usual), quoted.ceiling_usd),
+        ceiling_usd=quoted.ceiling_usd,
+        input_tokens=quoted.prompt_tokens,
+        max_output_tokens=quoted.max_output_tokens,
+        price_version=quoted.price_version,
+        why=f"Expected by {usual} tokens of text, from {seen}. A repetition after a failure is billed apart.",
+    )
+
+
+def check_ceiling(most_usd: Decimal | None, model: str, question: str, sources: Sequence[Source], parts: Parts) -> None:
+    """Raise CallTooDear, with the ceiling named, where the call can cost more than its asker allows."""
+    if most_usd is None:
+        return
+    ceiling = quote(model, question, sources, parts).ceiling_usd
+    if ceiling > most_usd:
+        raise CallTooDear(
+            f"This answer of {model} can cost up to ${dollars(ceiling)}, and max_cost_usd is ${dollars(most_usd)}.",
+            "Allow more, name a cheaper model, or ask fewer corpora; dry_run tells the range.",
+        )
+
+
+def _lengths(session: Session, model: str) -> list[int]:
+    provider, _, name = model.partition("/")
+    return list(
+        session.scalars(
+            select(CallRow.output_tokens)
+            .where(CallRow.provider == provider, CallRow.model == name)
+            .where(CallRow.kind == "answer", CallRow.status == "ok")
+            .order_by(CallRow.opened_at.desc())
+            .limit(_LOOK_BACK)
+        )
+    )
