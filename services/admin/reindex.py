@@ -10,15 +10,17 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from sse_starlette import EventSourceResponse
 
+from answering.body import dollars
 from ingest.pipeline import fingerprint
 from moat import audit
 from moat.access import check_still_valid, find_corpus, rule
+from moat.embedding_price import embedding_price
 from moat.errors import Conflict, NotFound
 from moat.generations import progress as generation_progress
 from moat.generations import start_reindex
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
 from moat.records import DocumentState, Reader
-from moat.settings import PipelineSettings
+from moat.settings import PipelineSettings, Settings
 from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, utc_now
 from services.admin.corpora import chosen_pipeline
 from services.admin.schemas import JobShape, PlanShape, ReindexBody
@@ -39,7 +41,7 @@ def reindex(corpus: str, body: ReindexBody, reader: Admin, parts: PartsOf) -> Re
         row = find_corpus(session, reader, corpus, "for_change")
         pipeline = chosen_pipeline(body, PipelineSettings.model_validate(row.pipeline))
         if body.dry_run:
-            return JSONResponse(_plan(session, row, pipeline).model_dump(mode="json"))
+            return JSONResponse(_plan(session, row, pipeline, parts.settings).model_dump(mode="json"))
         job = start_reindex(session, row, pipeline, fingerprint(pipeline), reader.user)
         enqueue(session, ADVANCE_REINDEX, job.id, queue=UPKEEP)
         audit.note(session, reader, "reindex.started", job.id, corpus_id=row.id)
@@ -49,7 +51,7 @@ def reindex(corpus: str, body: ReindexBody, reader: Admin, parts: PartsOf) -> Re
     return JSONResponse(shape.model_dump(mode="json"), 202)
 
 
-def _plan(session: Session, corpus: Corpus, pipeline: PipelineSettings) -> PlanShape:
+def _plan(session: Session, corpus: Corpus, pipeline: PipelineSettings, settings: Settings) -> PlanShape:
     documents = session.scalar(
         select(func.count())
         .select_from(Document)
@@ -60,10 +62,13 @@ def _plan(session: Session, corpus: Corpus, pipeline: PipelineSettings) -> PlanS
     )
     timings = session.scalars(select(Indexing.timings).where(Indexing.generation_id == corpus.serving_generation)).all()
     seconds = sum(t.get("chunk_s", 0.0) + t.get("embed_s", 0.0) for t in timings if t)
+    price = embedding_price(pipeline.embedder, int(tokens or 0), settings)
     return PlanShape(
         documents=documents or 0,
         tokens=int(tokens or 0),
-        cost_usd="0",  # every embedder so far runs on this machine
+        cost_usd=dollars(price.expected_usd),
+        ceiling_usd=dollars(price.ceiling_usd),
+        why=price.why,
         minutes=round(seconds / 60, 1) if seconds else None,
         pipeline=pipeline.model_dump(),
     )

@@ -148,7 +148,9 @@ class PlanShape(Shape):
 
     documents: int
     tokens: int
-    cost_usd: str
+    cost_usd: str = Field(description="Of embedding all of it by the embedder's prices; 0 where it runs here.")
+    ceiling_usd: str = Field(description="The same, by the most tokens that the provider may count.")
+    why: str
     minutes: float | None = Field(description="From what indexing took here before; null when nothing was timed yet.")
     pipeline: dict[str, Any]
 

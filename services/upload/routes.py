@@ -18,11 +18,13 @@ from services.dependencies import PartsOf, Reading, Uploading, publish_soon
 from services.parts import Parts
 from services.problems import of_error
 from services.upload.accept import Accepted, Terms, accept
+from services.upload.plan import plan
 from services.upload.receive import Arrived, Upload, received
 from services.upload.schemas import (
     DocumentPage,
     Problem,
     UploadItem,
+    UploadPlan,
     UploadResult,
 )
 from services.upload.views import document_page
@@ -56,26 +58,48 @@ _FORM: dict[str, Any] = {
                             "enum": ["normal", "bulk"],
                             "description": "Bulk waits behind the rest; by the number of files otherwise.",
                         },
+                        "dry_run": {
+                            "type": "string",
+                            "enum": ["true", "false"],
+                            "description": "Say what the files would take, and keep none of them.",
+                        },
                     },
                 }
             }
         },
     }
 }
-_FIELDS = {"key", "access", "metadata", "priority"}
+_FIELDS = {"key", "access", "metadata", "priority", "dry_run"}
 _METADATA = TypeAdapter(dict[str, Any])
 _METADATA_HINT = 'Send an object such as {"department": "finance"}.'
 
 
-@router.post("/corpora/{corpus}/documents", status_code=202, response_model=UploadResult, openapi_extra=_FORM)
+@router.post(
+    "/corpora/{corpus}/documents",
+    status_code=202,
+    response_model=UploadResult,
+    responses={200: {"model": UploadPlan}},
+    openapi_extra=_FORM,
+)
 async def upload(corpus: str, request: Request, reader: Uploading, parts: PartsOf) -> Response:
     """Upload files; what is accepted is durable when this answers, and is indexed by a worker."""
     into = await to_thread.run_sync(_corpus, corpus, reader, parts)
     async with received(request, parts.blobs, parts.settings.upload) as arrived:
+        if _is_dry_run(arrived):
+            _terms(arrived, parts.settings.upload.bulk_from)  # refuses what the upload would be refused for
+            planned = await to_thread.run_sync(plan, arrived, into, reader, parts)
+            return JSONResponse(planned.model_dump(mode="json"))
         items = await to_thread.run_sync(_accept_all, arrived, into, reader, parts)
     if any(item.id for item in items):
         await to_thread.run_sync(publish_soon, parts)
     return _answer(items)
+
+
+def _is_dry_run(upload: Upload) -> bool:
+    stated = upload.fields.get("dry_run", ["false"])[-1]
+    if stated not in ("true", "false"):
+        raise InvalidRequest(f"dry_run is {stated[:50]!r}.", "Send true or false, or leave it out.")
+    return stated == "true"
 
 
 def _corpus(name: str, reader: Reader, parts: Parts) -> Corpus:
@@ -104,7 +128,8 @@ def _terms(upload: Upload, bulk_from: int) -> list[Terms]:
     unknown = sorted(set(upload.fields) - _FIELDS)
     if unknown:
         raise InvalidRequest(
-            f"There is no field {unknown[0][:50]!r} in an upload.", "Fields are files, key, access, metadata, priority."
+            f"There is no field {unknown[0][:50]!r} in an upload.",
+            "Fields are files, key, access, metadata, priority, dry_run.",
         )
     keys = upload.fields.get("key", [])
     if len(keys) > len(upload.files) or any(not _is_key(key) for key in keys):

@@ -32,6 +32,28 @@ class UploadResult(Shape):
     items: list[UploadItem]
 
 
+class PlannedItem(Shape):
+    """What one file would take; `tokens` is an estimate, since files are not parsed for it."""
+
+    filename: str
+    media_type: str = ""
+    bytes: int = 0
+    tokens: int = 0
+    why: str = ""
+    problem: Problem | None = None
+
+
+class UploadPlan(Shape):
+    """What an upload would take, with `dry_run`; nothing was kept."""
+
+    items: list[PlannedItem]
+    tokens: int
+    embedder: str
+    expected_usd: str
+    ceiling_usd: str
+    why: str
+
+
 class DocumentShape(Shape):
     """A document at its newest version; `serving_version` is the one that answers."""
 
