@@ -26,7 +26,7 @@ _READ = (
     CallRow.key_id, CallRow.kind, CallRow.outcome, CallRow.input_tokens, CallRow.cached_tokens, CallRow.output_tokens,
     CallRow.reasoning_tokens, CallRow.cost_usd,
 )  # fmt: skip
-Call = Row[Any]
+Call = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Booked:
     def tokens(self) -> int:
         return self.exact_tokens + self.unsure_tokens
 
-    def take(self, row: Row[Any]) -> None:
+    def take(self, row: Row[*tuple[Any, ...]]) -> None:
         self.calls += 1
         self.price_versions.add(row.price_version)
         tokens = row.input_tokens + row.output_tokens
@@ -147,7 +147,7 @@ def _booked(session: Session, export: Export, provider: str, names: set[str]) ->
     return sums
 
 
-def _name(row: Row[Any], names: set[str]) -> str:
+def _name(row: Row[*tuple[Any, ...]], names: set[str]) -> str:
     """Name a call's model as the export does: as returned, as asked, or either without its snapshot's date."""
     if names == {ALL_MODELS}:
         return ALL_MODELS
@@ -159,7 +159,7 @@ def _name(row: Row[Any], names: set[str]) -> str:
     for name in own:
         if name and (found := bare.get(_SNAPSHOT.sub("", name))):
             return found
-    return row.model_returned or row.model
+    return str(row.model_returned or row.model)
 
 
 def _compared(key: tuple[date, str], booked: Booked | None, billed: Billed | None, within_usd: Decimal) -> Compared:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from moat.costs import within
 from moat.errors import NotFound, UnpricedModel
-from moat.llm.price_book import find
+from moat.llm.price_book import bill_again, find
 from moat.llm.price_list import sheet_of
-from moat.llm.prices import PriceSheet, recompute
+from moat.llm.prices import PriceSheet
 from moat.records import Reader
 from moat.settings import Settings
 from moat.tables import CallRow
@@ -71,11 +71,13 @@ def reprice(
         name = f"{row.provider}/{row.model}"
         if name not in today:
             today[name] = _today(settings, row.provider, row.model)
-        _take(result, row, name, kept[row.price_version], today[name])
+        _take(session, result, row, name, kept[row.price_version], today[name])
     return result
 
 
-def _take(result: Repriced, row: CallRow, name: str, own: PriceSheet | None, today: PriceSheet | None) -> None:
+def _take(
+    session: Session, result: Repriced, row: CallRow, name: str, own: PriceSheet | None, today: PriceSheet | None
+) -> None:
     result.calls += 1
     line = result.models.setdefault(name, ByModel(name))
     line.calls += 1
@@ -83,7 +85,7 @@ def _take(result: Repriced, row: CallRow, name: str, own: PriceSheet | None, tod
     if own is None:
         result.unknown += 1
     else:
-        bill = recompute(row.status, row.raw_usage, own, row.ceiling_usd)
+        bill = bill_again(session, row, own)
         if bill.cost_usd == row.cost_usd:
             result.equal += 1
         else:
@@ -94,11 +96,7 @@ def _take(result: Repriced, row: CallRow, name: str, own: PriceSheet | None, tod
     if today is None:
         line.today_usd = None
     elif line.today_usd is not None:
-        line.today_usd += _by(today, row) if own is not None else row.cost_usd
-
-
-def _by(sheet: PriceSheet, row: CallRow) -> Decimal:
-    return recompute(row.status, row.raw_usage, sheet, row.ceiling_usd).cost_usd
+        line.today_usd += row.cost_usd if own is None else bill_again(session, row, today).cost_usd
 
 
 def _kept(session: Session, version: str) -> PriceSheet | None:
