@@ -334,7 +334,4 @@ def _cost(session: Session, draft: _Draft) -> Cost:
 def _may_be_given_again(draft: _Draft, done: Answer) -> bool:
     """Tell whether an answer is whole, and nothing that was wrong with it came from the model."""
     whole = draft.status in ("answered", "abstained") and not done.withheld and CUT_AT_LIMIT not in done.note
-    calls = [call for call in done.cost.calls if call.kind == "answer"]
-    # A budget may have sent the call to a cheaper model than the one that the place is for.
-    as_asked = all(f"{call.provider}/{call.model}" == draft.model for call in calls if call.status == "ok")
-    return whole and as_asked and draft.flags <= {"instructions_in_sources"}
+    return whole and draft.flags <= {"instructions_in_sources"}

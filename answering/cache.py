@@ -98,7 +98,10 @@ def recall(place: Place, reader: Reader, database: Database) -> Kept | None:
 
 
 def keep(session: Session, place: Place, answer: Answer, parts: Parts) -> None:
-    """Keep an answer in its place, in the commit that concludes it; one that another model had to give is not."""
+    """Keep an answer in its place, in the commit that concludes it.
+
+    One that another model gave is not kept: a budget may have sent the call to a cheaper one, or a failure to the next.
+    """
     made = {f"{call.provider}/{call.model}" for call in answer.cost.calls if call.kind == "answer"}
     if answer.model != place.model or made - {place.model}:
         return

@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moat.access import METRICS, require
+from moat.budgets import standings
 from moat.database import Database
 from moat.errors import MoatError
 from moat.jobs import QUEUES, Publisher
-from moat.records import Answer
+from moat.records import Answer, Reader
 from moat.tables import CallRow, Indexing
 from services.dependencies import PartsOf, get_reader
 
@@ -25,6 +26,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 # Names of users, corpora and questions are in no label: whoever reads metrics need not know them.
 _CALL = ("provider", "model", "kind", "status")
+_EVERYTHING = Reader(key_id=None, user="", scopes=frozenset({"admin"}))
 
 
 class Metrics:
@@ -85,6 +87,7 @@ class FromCatalog(Collector):
             for unit in ("input", "cached", "output", "reasoning"):
                 tokens.add_metric([*labels, unit], getattr(row, unit))
         yield from (calls, tokens, cost)
+        yield from self._budgets()
         yield self._waiting()
         yield self._in_broker()
 
@@ -97,6 +100,22 @@ class FromCatalog(Collector):
         statement = select(*by, func.count().label("calls"), func.sum(CallRow.cost_usd).label("cost_usd"), *sums)
         with self._database.reading() as session:
             return list(session.execute(statement.group_by(*by).order_by(*by)))
+
+    def _budgets(self) -> Iterator[Metric]:
+        """Budgets by their ids, not by whose they are: subjects are names of people."""
+        labels = ("budget", "scope", "period")
+        limit = GaugeMetricFamily("moat_budget_limit_usd", "What a budget's period may cost.", labels=labels)
+        spent = GaugeMetricFamily("moat_budget_spent_usd", "What its present period has cost.", labels=labels)
+        reserved = GaugeMetricFamily("moat_budget_reserved_usd", "What open calls may still cost of it.", labels=labels)
+        with self._database.reading() as session:
+            found = standings(session, _EVERYTHING)
+        for standing in found:
+            budget = standing.budget
+            named = [str(budget.id), budget.scope, budget.period]
+            limit.add_metric(named, float(budget.limit_usd))
+            spent.add_metric(named, float(standing.spent_usd))
+            reserved.add_metric(named, float(standing.reserved_usd))
+        yield from (limit, spent, reserved)
 
     def _waiting(self) -> Metric:
         documents = GaugeMetricFamily(

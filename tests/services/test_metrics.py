@@ -53,6 +53,17 @@ def test_ledger_answers_and_requests_are_counted(tmp_path: Path) -> None:
     assert "ann" not in text.replace("channel", ""), "no names in labels"
 
 
+def test_budgets_are_told_by_id_and_not_by_whose_they_are(api: Api) -> None:
+    made = api.admin.put(
+        "/v1/budgets", json={"scope": "user", "subject": "ann", "period": "month", "limit_usd": "12.50"}
+    ).json()
+    labels = (f"budget={made['id']}", "period=month", "scope=user")
+    found = samples(api.admin)
+    assert found["moat_budget_limit_usd", *labels] == 12.5
+    assert (found["moat_budget_spent_usd", *labels], found["moat_budget_reserved_usd", *labels]) == (0, 0)
+    assert "ann" not in api.admin.get("/metrics").text.replace("channel", "")
+
+
 def test_saved_dollars_are_counted(tmp_path: Path) -> None:
     with openai_server(Reply(PIECES)) as fake:
         api = Api(
