@@ -174,3 +174,37 @@ def test_the_rule_reaches_the_vectors(library: Library, reader: Reader) -> None:
     watching = Watching(library, lambda: None, drop=False)
     search(Query("launch"), replace(reader, groups=frozenset({"hr"})), replace(library.parts, vectors=watching))
     assert seen == [Rule((EVERYONE, "user:ann", "hr"))]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "code",
+        "🙂",
+        "the of and",
+        "launch " * 5_000,
+        "SELECT code FROM launches;",
+        "Wo ist der Startcode?",
+        "發射代碼",
+        '"',
+    ],
+)
+def test_any_question_is_answered_with_what_is_nearest(library: Library, reader: Reader, question: str) -> None:
+    library.add(library.corpus("plans"), "a.md", TEXT)
+    found = search(Query(question), reader, library.parts)
+    assert len(found.passages) == 2
+    assert all(passage.arms["dense"].rank in (1, 2) for passage in found.passages)
+
+
+def test_what_words_alone_found_says_how_near_it_is(library: Library, reader: Reader) -> None:
+    corpus = library.corpus("plans")
+    for number in range(8):
+        library.add(corpus, f"{number}.md", "launch code launch code")
+    library.add(corpus, "rare.md", "Words " * 40 + "zebra")
+    parts = replace(library.parts, settings=library.settings.model_copy(
+        update={"answering": library.settings.answering.model_copy(update={"candidates": 2})}
+    ))  # fmt: skip
+    found = search(Query("launch code zebra", limit=2), reader, parts)
+    rare = next(passage for passage in found.passages if passage.key == "rare.md")
+    assert rare.arms["dense"].rank > 2
+    assert rare.arms["sparse"].rank == 1
