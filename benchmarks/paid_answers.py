@@ -149,6 +149,7 @@ def _reader(database: Database) -> Reader:
     with database.transaction() as session:
         create_corpus(session, "handbook", [], PipelineSettings())
         key, _ = create_key(session, name="measured", user="ann", groups=["staff"])
+        session.flush()
         return Reader(key.id, "ann", frozenset({"staff"}), frozenset({"ask"}))
 
 
