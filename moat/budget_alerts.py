@@ -38,27 +38,26 @@ class _Told:
     body: dict[str, Any]
 
 
-def raise_reached(session: Session, budget: Budget, period: BudgetPeriod) -> None:
+def raise_reached(session: Session, period: BudgetPeriod, limit_usd: Decimal) -> None:
     """Raise every alert that the spending has reached, and take back those of a smaller limit that it has not."""
-    reached = [percent for percent in PERCENTS if _is_reached(percent, period.settled_usd, budget.limit_usd)]
-    session.execute(
-        delete(BudgetAlert).where(BudgetAlert.period_id == period.id, BudgetAlert.percent.not_in(reached))
-    )  # fmt: skip
+    reached = [percent for percent in PERCENTS if _is_reached(percent, period.settled_usd, limit_usd)]
+    session.execute(delete(BudgetAlert).where(BudgetAlert.period_id == period.id, BudgetAlert.percent.not_in(reached)))
     for percent in reached:
-        _raise(session, budget, period, percent)
+        _raise(session, period.id, percent, period.settled_usd, limit_usd)
 
 
-def raise_crossed(session: Session, budget: Budget, period: BudgetPeriod, before_usd: Decimal) -> None:
+def raise_crossed(
+    session: Session, period_id: UUID, limit_usd: Decimal, before_usd: Decimal, spent_usd: Decimal
+) -> None:
     """Raise the alerts that the last settled call has brought."""
     for percent in PERCENTS:
-        was, is_ = (_is_reached(percent, spent, budget.limit_usd) for spent in (before_usd, period.settled_usd))
-        if is_ and not was:
-            _raise(session, budget, period, percent)
+        if _is_reached(percent, spent_usd, limit_usd) and not _is_reached(percent, before_usd, limit_usd):
+            _raise(session, period_id, percent, spent_usd, limit_usd)
 
 
-def raise_used_up(session: Session, budget: Budget, period: BudgetPeriod) -> None:
+def raise_used_up(session: Session, period: BudgetPeriod, limit_usd: Decimal) -> None:
     """Raise the last alert: a hard budget is never spent to the cent, it has begun to refuse."""
-    _raise(session, budget, period, 100)
+    _raise(session, period.id, 100, period.settled_usd, limit_usd)
 
 
 def tell(database: Database, webhook: str, poster: Poster) -> None:
@@ -80,10 +79,9 @@ def _is_reached(percent: int, spent_usd: Decimal, limit_usd: Decimal) -> bool:
     return spent_usd > 0 and spent_usd * 100 >= limit_usd * percent
 
 
-def _raise(session: Session, budget: Budget, period: BudgetPeriod, percent: int) -> None:
-    if session.get(BudgetAlert, (period.id, percent)) is None:
-        spent_usd, limit_usd = period.settled_usd, budget.limit_usd
-        session.add(BudgetAlert(period_id=period.id, percent=percent, spent_usd=spent_usd, limit_usd=limit_usd))
+def _raise(session: Session, period_id: UUID, percent: int, spent_usd: Decimal, limit_usd: Decimal) -> None:
+    if session.get(BudgetAlert, (period_id, percent)) is None:
+        session.add(BudgetAlert(period_id=period_id, percent=percent, spent_usd=spent_usd, limit_usd=limit_usd))
 
 
 def _untold(database: Database) -> list[_Told]:

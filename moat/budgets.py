@@ -122,7 +122,7 @@ def set_budget(database: Database, session: Session, reader: Reader, wish: Wish)
         session.flush()
         _count_what_was_spent(session, row, period)
     if is_new_limit:
-        raise_reached(session, row, period)
+        raise_reached(session, period, row.limit_usd)
     session.flush()
     return next(standing for standing in _standings(session, Budget.id == row.id))
 

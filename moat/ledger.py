@@ -1,11 +1,11 @@
 """What every paid call cost: a row opened before the call, closed after it, and never deleted."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
@@ -112,9 +112,8 @@ def settle(
     It does not wait for the disk: if the machine loses it, the call is open again and ends at its ceiling, flagged.
     """
     with database.transaction(hasty=True) as session:
-        row = _close(session, call_id, usage, cost_usd, status)
-        if row is not None:
-            row.model_returned, row.request_id, row.flags = model_returned, request_id, list(flags)
+        told = {"model_returned": model_returned, "request_id": request_id, "flags": list(flags)}
+        _close(session, call_id, usage, cost_usd, status, told=told)
 
 
 def presume(database: Database, call_id: UUID, usage: Usage) -> None:
@@ -132,7 +131,7 @@ def expire_open(database: Database) -> int:
     closed = 0
     for call_id in found:  # each by itself: budgets are locked in one order for one call
         with database.transaction(hasty=True) as session:
-            closed += _close(session, call_id, unknown, None, "presumed", only=("open",)) is not None
+            closed += _close(session, call_id, unknown, None, "presumed", only=("open",))
     return closed
 
 
@@ -166,21 +165,34 @@ def _close(
     cost_usd: Decimal | None,
     status: Status,
     only: tuple[str, ...] = ("open", "presumed"),
-) -> CallRow | None:
+    told: Mapping[str, Any] | None = None,
+) -> bool:
     """Close a call if it is in one of these states, at its ceiling without a cost, and tell its budgets."""
-    row = session.get(CallRow, call_id, with_for_update=True)
+    state = select(CallRow.status, CallRow.cost_usd, CallRow.ceiling_usd).where(CallRow.id == call_id)
+    row = session.execute(state.with_for_update()).one_or_none()
     if row is None or row.status not in only:
-        return None
-    was_open, before_usd = row.status == "open", row.cost_usd
-    row.status, row.cost_usd = status, row.ceiling_usd if cost_usd is None else cost_usd
-    row.input_tokens, row.cached_tokens = usage.input_tokens, usage.cached_input_tokens
-    row.output_tokens, row.reasoning_tokens = usage.output_tokens, usage.reasoning_tokens
-    row.usage, row.raw_usage = "reported" if usage.reported else "estimated", dict(usage.raw)
-    row.closed_at = catalog_now(session)
-    released_usd = row.ceiling_usd if was_open else Decimal(0)
-    settled_usd = row.cost_usd if was_open else row.cost_usd - before_usd
+        return False
+    final_usd = row.ceiling_usd if cost_usd is None else cost_usd
+    session.execute(
+        update(CallRow)
+        .where(CallRow.id == call_id)
+        .values(
+            status=status,
+            cost_usd=final_usd,
+            input_tokens=usage.input_tokens,
+            cached_tokens=usage.cached_input_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            usage="reported" if usage.reported else "estimated",
+            raw_usage=dict(usage.raw),
+            closed_at=catalog_now(session),
+            **(told or {}),
+        )
+    )
+    was_open = row.status == "open"
+    released_usd, settled_usd = (row.ceiling_usd, final_usd) if was_open else (Decimal(0), final_usd - row.cost_usd)
     reservations.charge(session, call_id, reserved_usd=-released_usd, settled_usd=settled_usd)
-    return row
+    return True
 
 
 def note_outcome(session: Session, answer_id: UUID, outcome: str) -> None:

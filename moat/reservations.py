@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -73,7 +73,7 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
     refusing = [p for p, _ in hard if p.settled_usd + wanted.ceiling_usd > budgets[p.id].limit_usd]
     if refusing:
         for period in refusing:
-            raise_used_up(session, budgets[period.id], period)
+            raise_used_up(session, period, budgets[period.id].limit_usd)
         _out_of_line(session, wanted, turn)
         return _refusal(session, wanted, [(budgets[p.id], p) for p in refusing], now)
     tight = [p for p, waits in hard if waits or _taken(p) + wanted.ceiling_usd > budgets[p.id].limit_usd]
@@ -81,9 +81,9 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
         since = turn.since if turn else now
         _stand(session, wanted, tight, since, now)
         return Turn(since, tight[0].id, _refusal(session, wanted, [(budgets[p.id], p) for p in tight], now, True))
-    for period, _ in periods:
-        period.reserved_usd += wanted.ceiling_usd
-    session.add_all(BudgetCharge(call_id=wanted.call_id, period_id=period.id) for period, _ in periods)
+    ids = [period.id for period, _ in periods]
+    _add(session, ids, reserved_usd=wanted.ceiling_usd)
+    session.execute(insert(BudgetCharge), [{"call_id": wanted.call_id, "period_id": id_} for id_ in ids])
     _out_of_line(session, wanted, turn)
     return None
 
@@ -91,18 +91,17 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
 def charge(session: Session, call_id: UUID, *, reserved_usd: Decimal, settled_usd: Decimal) -> None:
     """Add to what a call has reserved and settled in the periods that it was charged to."""
     found = session.execute(
-        select(BudgetPeriod, Budget)
+        select(BudgetPeriod.id, BudgetPeriod.settled_usd, Budget.limit_usd)
         .join(BudgetCharge, BudgetCharge.period_id == BudgetPeriod.id)
         .join(Budget, Budget.id == BudgetPeriod.budget_id)
         .where(BudgetCharge.call_id == call_id)
         .order_by(BudgetPeriod.id)  # in this order everywhere, or two calls wait for each other
         .with_for_update(of=BudgetPeriod)
     ).all()
-    for period, budget in found:
-        before_usd = period.settled_usd
-        period.reserved_usd += reserved_usd
-        period.settled_usd += settled_usd
-        raise_crossed(session, budget, period, before_usd)
+    if found:
+        _add(session, [row.id for row in found], reserved_usd=reserved_usd, settled_usd=settled_usd)
+    for id_, before_usd, limit_usd in found:
+        raise_crossed(session, id_, limit_usd, before_usd, before_usd + settled_usd)
 
 
 def make_periods(database: Database, periods: Sequence[BudgetPeriod]) -> None:
@@ -154,6 +153,13 @@ def _held(
     if missing:
         raise UnknownPeriods([new_period(budgets[id_], now) for id_ in sorted(missing)])
     return [(period, bool(waits)) for period, waits in found]
+
+
+def _add(session: Session, ids: Sequence[UUID], **amounts: Decimal) -> None:
+    """Add to columns of periods that are locked; one statement, since every call waits for it."""
+    more = {name: getattr(BudgetPeriod, name) + amount for name, amount in amounts.items()}
+    statement = update(BudgetPeriod).where(BudgetPeriod.id.in_(ids)).values(more)
+    session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def _taken(period: BudgetPeriod) -> Decimal:
