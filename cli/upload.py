@@ -14,6 +14,7 @@ from cli.client import Client, JsonObject
 from cli.files import LocalFile, find_files
 from cli.following import follow
 from cli.output import AsJson, counted, emit, err, out, states, table
+from cli.planning import plan_upload, show_plan
 from cli.sending import Sent, send
 from moat.errors import InvalidRequest
 
@@ -28,12 +29,20 @@ def upload(
     ] = None,
     access: Annotated[list[str] | None, typer.Option(help="Group that may read; may be repeated.")] = None,
     metadata: Annotated[str | None, typer.Option(help="JSON object kept with each document.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would take.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until they are indexed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload files and folders; exit code 1 when one was refused or failed."""
     client: Client = context.obj
     files = find_files(paths or [], root, list_file)
+    if dry_run:
+        plan = plan_upload(client, corpus, files)
+        if as_json:
+            emit(plan)
+        else:
+            show_plan(plan)
+        raise typer.Exit(1 if any(item["problem"] for item in plan["items"]) else 0)
     began = time.monotonic()
     sent = upload_files(client, corpus, files, access=access, metadata=_object(metadata), wait=not no_wait)
     summary = summarize(sent, time.monotonic() - began)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from time import time
 from typing import Any
@@ -10,8 +11,11 @@ import httpx
 import jwt
 import pytest
 
-from moat.tables import Corpus, Document, Feedback, Version
+from moat.costs import GROUPS
+from moat.tables import CachedAnswer, Corpus, Document, Feedback, Version
 from tests.fakes.api import Api, problem
+from tests.fakes.models import COST, PIECES, PRICES
+from tests.fakes.openai_server import Reply, openai_server
 from tests.fakes.postgres import postgres, postgres_url
 from tests.fakes.served import served
 
@@ -118,3 +122,36 @@ def test_rotated_key_keeps_its_last_two_secrets(api: Api, at_once: Callable[...,
     assert statuses(answers) == {200: AT_ONCE}
     secrets = [made["key"], *(answer.json()["key"] for answer in answers)]
     assert sum(api.client(secret).get("/v1/corpora").status_code == 200 for secret in secrets) == 2
+
+
+def test_same_question_at_once_is_kept_once_and_costs_add_up(tmp_path: Path, postgres_url: str) -> None:
+    with openai_server(Reply(PIECES)) as fake:
+        api = Api(
+            tmp_path,
+            database={"url": postgres_url},
+            providers={"fake": {"base_url": fake.url, "api_key": "sk-secret", "max_retries": 0}},
+            models={"fake/large": PRICES},
+            cache={"answers": True},
+        )
+        api.add("lunch.txt", LUNCH)
+        question = {"question": "When is lunch served in the canteen?"}
+        with served(api.app) as url, ThreadPoolExecutor(AT_ONCE) as pool:
+            sent = [
+                pool.submit(httpx.post, f"{url}/v1/answers", json=question, headers=api.admin.headers, timeout=60)
+                for _ in range(AT_ONCE)
+            ]
+            assert {one.result().status_code for one in sent} == {200}
+        calls = len(fake.requests)
+        again = api.person("ann").post("/v1/answers", json=question).json()
+        assert api.admin.post("/v1/answers", json=question).json()["cost"]["saved_usd"] == str(COST)
+    spent = calls * COST + Decimal(again["cost"]["total_usd"])
+    for group in GROUPS:
+        assert Decimal(api.admin.get("/v1/costs", params={"group_by": group}).json()["total_usd"]) == spent
+    assert Decimal(api.admin.get("/v1/costs/forecast").json()["spent_usd"]) == spent
+    repriced = api.admin.get("/v1/costs/reprice").json()
+    assert (repriced["equal"], repriced["differing"]) == (len(fake.requests), 0)
+    assert f'moat_calls{{kind="answer",model="large",provider="fake",status="ok"}} {len(fake.requests)}.0' in (
+        api.admin.get("/metrics").text
+    )
+    assert api.count(CachedAnswer) == 2
+    api.close()
