@@ -14,16 +14,18 @@ from sqlalchemy.orm import Session
 from answering import cache, extractive, prompt
 from answering.body import body_of
 from answering.chosen import chosen
+from answering.conflicts import told
 from answering.estimate import Estimate, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
-from answering.flags import flagged_sources
 from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
-from answering.inert import Inert
-from answering.pack import Source, pack, tokens
+from answering.nearest import nothing_found
+from answering.pack import Source
 from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
 from answering.quote import cite
+from answering.reading import Reading, read
 from answering.retrieve import search
+from answering.support import Support
 from answering.verify import Checker
 from answering.withhold import without_record
 from moat import audit, ledger
@@ -45,7 +47,6 @@ WITHHELD_NOTE = (
 )
 TOOL_IGNORED = "The model asked for a tool; it has none, and nothing was run."
 CUT_AT_LIMIT = "The model reached its output limit; the answer may be incomplete."
-NEAREST_TITLES = 3
 
 
 @dataclass(slots=True)
@@ -105,12 +106,13 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     with CancelScope(shield=True):  # a row once opened is always closed below
         await to_thread.run_sync(_open, draft, parts)
     try:
-        found, sources = await to_thread.run_sync(_prepare, draft, parts)
+        found, reading = await to_thread.run_sync(_prepare, draft, parts)
+        sources = reading.sources
         if sources and draft.kept is None and draft.model != EXTRACTIVE:
             asked = (draft.model, query.question, sources, parts)
             await to_thread.run_sync(check_ceiling, query.max_cost_usd, *asked)
         yield Sources(tuple(p for source in sources for p in source.passages))
-        async with aclosing(_write(draft, found, sources, parts)) as events:
+        async with aclosing(_write(draft, found, reading, parts)) as events:
             async for event in events:
                 draft.take(event)
                 yield event
@@ -129,7 +131,7 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
     Raises as `answer` does before its first event.
     """
     draft = _Draft(query, reader, parts.gateway.resolve(query.model))
-    _, sources = _prepare(draft, parts)
+    sources = _prepare(draft, parts)[1].sources
     free = partial(Estimate, draft.model, sum(len(source.passages) for source in sources))
     if not sources:
         return free(why="Nothing was found that answers this, so no model is asked.")
@@ -140,39 +142,24 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
     return estimate_call(draft.model, query.question, sources, parts)
 
 
-def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, tuple[Source, ...]]:
+def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, Reading]:
     """Find what is to be read, and the answer itself where it was given before."""
     candidates = replace(draft.query, limit=parts.settings.answering.candidates)
     find = search if draft.query.passage_ids is None else chosen
     found = find(candidates, draft.reader, parts)
     draft.timings |= found.timings
-    sources = _read(draft, found, parts)
-    draft.used.update(p.document_id for source in sources for p in source.passages)
-    _recall(draft, found, sources, parts)
-    return found, sources
+    reading = read(draft.query, found, draft.model, parts)
+    draft.stamp("read_ms")
+    draft.flags |= reading.flags
+    draft.used.update(p.document_id for source in reading.sources for p in source.passages)
+    _recall(draft, found, reading.sources, parts)
+    return found, reading
 
 
-def _read(draft: _Draft, found: Found, parts: Parts) -> tuple[Source, ...]:
-    if not found.relevant:
-        return ()
-    limits = parts.settings.answering
-    budget = limits.context_tokens
-    known = parts.settings.models.get(draft.model)
-    if known is not None:  # a small window leaves less room for sources
-        room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS - tokens(draft.query.question)
-        budget = max(0, min(budget, room))
-    sources = flagged_sources(pack(found.passages, draft.query.limit or limits.passages, budget), parts.database)
-    if any(passage.flags for source in sources for passage in source.passages):
-        draft.flags.add("instructions_in_sources")
-    return sources
-
-
-async def _write(
-    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
-) -> AsyncGenerator[Token | Cited, None]:
-    if not sources:
+async def _write(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+    if not reading.sources:
         yield Token(_nothing_found(draft, found, parts))
-        draft.end("abstained")
+        draft.end("abstained", reading.note)
         return
     if draft.kept is not None:
         for event in _again(draft.kept.answer):
@@ -180,7 +167,7 @@ async def _write(
         return
     if draft.model != EXTRACTIVE:
         try:
-            async with aclosing(_generate(draft, found, sources, parts)) as events:
+            async with aclosing(_generate(draft, found, reading, parts)) as events:
                 async for event in events:
                     yield event
             return
@@ -188,7 +175,7 @@ async def _write(
             if refused.cheaper_model != EXTRACTIVE or draft.text:
                 raise
             draft.model, draft.place = EXTRACTIVE, None  # the budget's policy: rather quote for nothing than not answer
-    async with aclosing(_extract(draft, found, sources, parts)) as events:
+    async with aclosing(_extract(draft, found, reading, parts)) as events:
         async for event in events:
             yield event
 
@@ -206,30 +193,29 @@ def _again(kept: Answer) -> Iterator[Token | Cited]:
     yield from (Cited(citation) for citation in kept.citations)
 
 
-async def _extract(
-    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
-) -> AsyncGenerator[Token | Cited, None]:
-    embedder = await to_thread.run_sync(parts.embedders.get, found.embedder)
-    picks = await to_thread.run_sync(extractive.pick, draft.query.question, sources, embedder)
-    guard = _guard(draft, sources, "", parts)
+async def _extract(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+    picks = extractive.pick(reading.evidence)
+    guard = _guard(draft, reading.sources, "", parts)
     for marker, picked in enumerate(picks, 1):
         yield Cited(cite(marker, picked.sentence, picked.score, parts.settings.api.public_url))
         text = guard.clean(" ".join(picked.sentence.text.split()))
         yield Token(f"{' ' if marker > 1 else ''}{text} [{marker}]")
     draft.learn(guard)
     if picks:
-        draft.end("answered", extractive.NOTE)
+        notes = [extractive.NOTE, told(reading.conflicts, draft.citations), reading.note]
+        draft.end("answered", " ".join(filter(None, notes)))
     else:
         yield Token(_nothing_found(draft, found, parts))
         draft.end("abstained")
 
 
-async def _generate(
-    draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts
-) -> AsyncGenerator[Token | Cited, None]:
-    mark = prompt.new_mark()
+async def _generate(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+    sources, mark, limits = reading.sources, prompt.new_mark(), parts.settings.answering
     guard = _guard(draft, sources, mark, parts)
-    checker = Checker(draft.query.question, sources, guard, parts.settings.api.public_url)
+    support = None if limits.unverified == "show" else Support(draft.query.question, sources, reading.embedder)
+    checker = Checker(
+        draft.query.question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut"
+    )
     corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
     purpose = CallContext(draft.query.answer_id, draft.reader, corpora)
     stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources, mark), purpose=purpose)
@@ -240,13 +226,17 @@ async def _generate(
                 finish_reason = delta.finish_reason or finish_reason
                 if delta.tool_call:
                     draft.flags.add("tool_call_ignored")
-                for event in checker.feed(delta.text):
+                for event in await to_thread.run_sync(checker.feed, delta.text):  # it may embed a sentence
                     yield event
-        for event in checker.finish():
+        for event in await to_thread.run_sync(checker.finish):
             yield event
     finally:
         draft.learn(guard)
+        draft.flags |= {"unverified"} if checker.unverified else set()
     notes = [
+        reading.note,
+        checker.note,
+        told(reading.conflicts, checker.citations),
         CUT_AT_LIMIT if finish_reason == "length" else "",
         TOOL_IGNORED if "tool_call_ignored" in draft.flags else "",
         WITHHELD_NOTE if WITHHELD in draft.text else "",
@@ -265,21 +255,10 @@ def _guard(draft: _Draft, sources: tuple[Source, ...], mark: str, parts: Parts) 
 
 
 def _nothing_found(draft: _Draft, found: Found, parts: Parts) -> str:
-    """Say that nothing was found, where it was looked for, and what came nearest; a title may be anything."""
-    titles = [p.title for p in found.passages]
-    return Inert(titles, parts.settings.answering.link_hosts).clean(_nearest(draft, found))
-
-
-def _nearest(draft: _Draft, found: Found) -> str:
-    if not found.corpora:
-        return "Nothing in the documents you may read answers this: there is no corpus you may read."
-    text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
-    titles = list(dict.fromkeys(p.title for p in found.passages))[:NEAREST_TITLES]
+    text, documents = nothing_found(found, parts.settings.answering.link_hosts)
     draft.corpora = found.corpora
-    draft.used.update(p.document_id for p in found.passages if p.title in titles)
-    return (
-        f"{text} The nearest documents are: {'; '.join(titles)}." if titles else f"{text} No document is ready there."
-    )
+    draft.used |= documents
+    return text
 
 
 def _open(draft: _Draft, parts: Parts) -> None:
@@ -334,4 +313,4 @@ def _cost(session: Session, draft: _Draft) -> Cost:
 def _may_be_given_again(draft: _Draft, done: Answer) -> bool:
     """Tell whether an answer is whole, and nothing that was wrong with it came from the model."""
     whole = draft.status in ("answered", "abstained") and not done.withheld and CUT_AT_LIMIT not in done.note
-    return whole and draft.flags <= {"instructions_in_sources"}
+    return whole and draft.flags <= {"instructions_in_sources", "sources_disagree"}

@@ -7,17 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import and_, select
 
-from answering.pack import Source
 from moat.database import Database
 from moat.records import Passage
 from moat.tables import Corpus, Document, Indexing
-
-
-def flagged_sources(sources: Sequence[Source], database: Database) -> tuple[Source, ...]:
-    """Give the sources with each passage's flags."""
-    read = flagged([passage for source in sources for passage in source.passages], database)
-    by_id = {passage.passage_id: passage for passage in read}
-    return tuple(replace(s, passages=tuple(by_id[p.passage_id] for p in s.passages)) for s in sources)
 
 
 def flagged(passages: Sequence[Passage], database: Database) -> tuple[Passage, ...]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import py3langid
 
+from answering.markers import MARKERS
 from answering.words import content_terms
 
 # About five words: shorter runs also stand in sentences that repeat nothing.
@@ -17,7 +18,6 @@ RUN = 24
 _CODE = re.compile(
     r"(?<![\w-])(?=[\w-]{8,})(?:[\w-]*(?:[A-Za-z]\d|\d[A-Za-z])[\w-]*|[A-Z]{1,6}[-_]?\d{5,})(?![\w-])|(?<!\d)\d{9,}(?!\d)"
 )
-_MARKERS = re.compile(r"[\[【]\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*[\]】]")
 FAR_TERMS = 8
 FAR_SHARE = 0.15
 
@@ -36,7 +36,7 @@ class Leaks:
 
     def reason(self, text: str) -> str:
         """Name why this piece must not be shown, given the pieces before it; empty when it may be."""
-        plain = _MARKERS.sub("", text)
+        plain = MARKERS.sub("", text)
         new = letters(plain)
         run = self._before + new
         # One letter less than what is looked for: what was found in a piece must not be found in the next one again.

@@ -53,7 +53,7 @@ def _source(source: Source, mark: str) -> str:
     first = source.first
     place = " › ".join((first.title, *first.heading_path)) + (f", page {first.page}" if first.page else "")
     place = unfenced(" ".join(place.split())).replace('"', "'")
-    warning = _WARNING if any(passage.flags for passage in source.passages) else ""
+    warning = _WARNING if any(excerpt.flags for excerpt in source.excerpts) else ""
     return f'<source-{mark} n="{source.number}" from="{place}"{warning}>\n{unfenced(source.text)}\n</source-{mark}>'
 
 

@@ -5,35 +5,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import log
 
-from answering.pack import Source
 from answering.sentences import sentence_spans
 from answering.words import content_terms
 from moat.records import Citation, Passage
+from moat.sparse import ENGLISH
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage; `span` is in the canonical text."""
+    """A sentence of a passage, with that passage's rank from 0; `span` is in the canonical text."""
 
-    source: int
+    rank: int
     passage: Passage
     span: tuple[int, int]
     text: str
     terms: frozenset[str]
 
 
-def sentences(sources: Iterable[Source]) -> list[Sentence]:
-    """Cut every passage of the sources into sentences, each text once."""
+def sentences_of(passages: Iterable[Passage], language: str = ENGLISH) -> list[Sentence]:
+    """Cut passages, best first, into sentences, each text once."""
     found: dict[str, Sentence] = {}
-    for source in sources:
-        for passage in source.passages:
-            for start, end in sentence_spans(passage.text):
-                text = passage.text[start:end]
-                span = (passage.span[0] + start, passage.span[0] + end)
-                found.setdefault(
-                    " ".join(text.split()),
-                    Sentence(source.number, passage, span, text, frozenset(content_terms(text))),
-                )
+    for rank, passage in enumerate(passages):
+        for start, end in sentence_spans(passage.text):
+            text = passage.text[start:end]
+            span = (passage.span[0] + start, passage.span[0] + end)
+            terms = frozenset(content_terms(text, language))
+            found.setdefault(" ".join(text.split()), Sentence(rank, passage, span, text, terms))
     return list(found.values())
 
 

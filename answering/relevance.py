@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from answering.words import content_terms
 from moat.records import Passage
+from moat.sparse import ENGLISH
 
 # A passage that is just near enough must hold two fifths of the question's words, by weight; one that is nearer by
 # NEEDED holds its own without any. So a rare code finds its passage, and a question of another trade finds none.
@@ -38,12 +39,12 @@ def judge(question: str, passages: Sequence[Passage], min_similarity: float) -> 
     return Relevance(bool(passages) and relevant, best, coverage)
 
 
-def best_coverage(question: str, passages: Sequence[Passage]) -> float:
+def best_coverage(question: str, passages: Sequence[Passage], language: str = ENGLISH) -> float:
     """Give the largest share of the question's words, weighed by rarity among the passages, in one passage."""
-    wanted = set(content_terms(question))
+    wanted = set(content_terms(question, language))
     if not wanted or not passages:
         return 0.0
-    held = [wanted & set(content_terms(p.text)) for p in passages]
+    held = [wanted & set(content_terms(p.text, language)) for p in passages]
     counts = Counter(term for terms in held for term in terms)
     weights = {term: math.log(1 + len(passages) / (1 + counts[term])) for term in wanted}
     total = sum(weights.values())

@@ -1,5 +1,6 @@
 """From a question to the passages that may answer it, each checked against the catalog."""
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
@@ -18,12 +20,16 @@ from answering.relevance import judge
 from answering.rerank import RERANK
 from moat.access import Rule, find_corpus, readable_corpora, rule
 from moat.embedder import knows_english_only
-from moat.errors import InvalidRequest, Unavailable
+from moat.errors import InvalidRequest, MoatError, Unavailable
 from moat.lagging import UP_TO_DATE, Lagging, lagging
 from moat.records import Passage, Reader, SparseVector
 from moat.sparse import ENGLISH, encode_question
 from moat.tables import Corpus, Document, Generation, Version
-from moat.vector_search import TOKENS, Asked, Hit, Hits
+from moat.vector_search import SPARSE, TOKENS, Arm, Asked, Hit, Hits
+
+log = logging.getLogger(__name__)
+EMBEDDER, FAILED = "embedder", "failed"
+_BY_WORDS: tuple[Arm, ...] = ("sparse",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class _Asking:
     lagging: Lagging = UP_TO_DATE
     vectors: dict[_Space, Asked] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    by_words: set[_Space] = field(default_factory=set)  # whose embedder failed
 
 
 def search(query: Query, reader: Reader, parts: Parts) -> Found:
@@ -110,7 +118,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         best_similarity=verdict.best_similarity,
         timings=asked.timings,
         corpora=tuple(corpus.name for corpus in corpora),
-        skipped=skipped,
+        skipped=asked.skipped | skipped,
         embedder=next((space.embedder for space in asked.vectors), ""),
     )
 
@@ -163,7 +171,7 @@ def _search_all(
 def _ask(target: _Target, asked: _Asking, parts: Parts) -> Hits | Unavailable:
     if target.space not in asked.vectors:
         started = time.perf_counter()
-        asked.vectors[target.space] = _embed(target.space, asked, parts)
+        asked.vectors[target.space] = _embedded(target.space, asked, parts)
         _add(asked.timings, "embed_ms", started)
     started = time.perf_counter()
     try:
@@ -172,13 +180,26 @@ def _ask(target: _Target, asked: _Asking, parts: Parts) -> Hits | Unavailable:
             asked.vectors[target.space],
             asked.rule,
             candidates=asked.limit,
-            arms=asked.retrieval.arms,
+            arms=_BY_WORDS if target.space in asked.by_words else asked.retrieval.arms,
             lagging=asked.lagging,
         )
     except Unavailable as error:  # the collection of a generation that was just replaced may be gone already
         return error
     finally:
         _add(asked.timings, "search_ms", started)
+
+
+def _embedded(space: _Space, asked: _Asking, parts: Parts) -> Asked:
+    """Embed the question; where the embedder fails, its words alone are looked for, and the result says so."""
+    try:
+        return _embed(space, asked, parts)
+    except (MoatError, RuntimeError, OSError, ImportError) as error:
+        if SPARSE not in asked.retrieval.arms:
+            raise
+        log.warning("The embedder failed: %s", error, extra={"embedder": space.embedder})
+        asked.by_words.add(space)
+        asked.skipped[EMBEDDER] = FAILED
+        return Asked(np.zeros(0, np.float32), asked.sparse)
 
 
 def _embed(space: _Space, asked: _Asking, parts: Parts) -> Asked:

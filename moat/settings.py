@@ -138,8 +138,14 @@ class AnsweringSettings(Section):
     reranker: str = Field("", description="Folder of a cross-encoder that reads the best candidates; empty: none.")
     rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the cross-encoder reads.")
     rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")
-    passages: int = Field(8, ge=1, le=50, description="Passages packed for the model.")
-    context_tokens: int = Field(2_500, ge=100, description="Most tokens of passages in a prompt.")
+    passages: int = Field(10, ge=1, le=50, description="Passages whose sentences are read for an answer.")
+    context_tokens: int = Field(1_000, ge=100, description="Most tokens of their sentences in a prompt.")
+    abstain_below: float = Field(
+        0.2, ge=0, le=1, description="Likeliness of an answer below which none is given; a corpus may have its own."
+    )
+    unverified: Literal["mark", "cut", "show"] = Field(
+        "mark", description="What is done with a model's sentence that its sources do not hold."
+    )
     min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
     link_hosts: tuple[str, ...] = Field(
         (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."

@@ -21,6 +21,7 @@ class Corpus(Table):
     serving_generation: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     reach: Mapped[list[str] | None]  # providers and regions that its text may reach; None: those of the settings
+    abstain_below: Mapped[float | None]  # None: as the deployment is set
     cache_answers: Mapped[bool] = mapped_column(default=True)  # where the deployment keeps answers to be given again
     retention_days: Mapped[int | None]  # documents older than this are erased; None keeps them
     deleted_at: Mapped[datetime | None]  # gone for every reader; the sweeper removes what is left

@@ -63,6 +63,8 @@ def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf)
         if body.access is not None:
             session.execute(delete(CorpusAccess).where(CorpusAccess.corpus_id == row.id))
             session.add_all(CorpusAccess(corpus_id=row.id, principal=p) for p in check_principals(body.access))
+        if body.abstain_below is not None:
+            row.abstain_below = body.abstain_below
         if body.cache_answers is not None:
             row.cache_answers = body.cache_answers
         session.flush()
@@ -123,6 +125,7 @@ def corpus_shape(session: Session, reader: Reader, corpus: Corpus) -> CorpusShap
         chunks=_chunks(session, reader, corpus.id, corpus.serving_generation),
         counts=counts,
         created_at=corpus.created_at,
+        abstain_below=corpus.abstain_below,
         cache_answers=corpus.cache_answers,
     )
 

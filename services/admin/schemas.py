@@ -32,6 +32,9 @@ class CorpusBody(Body):
 class CorpusPatch(Body):
     name: str | None = Field(None, pattern=NAME)
     access: list[str] | None = Field(None, max_length=200)
+    abstain_below: float | None = Field(
+        None, ge=0, le=1, description="Likeliness of an answer below which its questions get none."
+    )
     cache_answers: bool | None = Field(None, description="Give answers from it again, where the deployment does that.")
 
 
@@ -44,6 +47,7 @@ class CorpusShape(Shape):
     chunks: int
     counts: dict[str, int]
     created_at: datetime
+    abstain_below: float | None
     cache_answers: bool
 
 

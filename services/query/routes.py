@@ -11,14 +11,17 @@ from uuid import UUID, uuid4
 
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from sqlalchemy import delete
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from answering.answer import Done, Event, Query, Retrieval, answer, estimate, search
 from answering.body import body_of, dollars
+from answering.explain import explain
 from answering.flags import flagged
 from answering.history import find_answer, shown
+from answering.reading import read
 from moat import audit
 from moat.errors import Forbidden, TooLarge
 from moat.records import Reader
@@ -64,7 +67,11 @@ def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONRes
     audit.record(parts.database, reader, "search.asked", documents=shown_ids, **asked)
     marked = flagged(found.passages, parts.database)
     passages = [passage_body(p, explain=body.explain, weigh=reader.is_admin) for p in marked]
-    return JSONResponse({"passages": passages, "timings": dict(found.timings), "skipped": dict(found.skipped)})
+    told = {"passages": passages, "timings": dict(found.timings), "skipped": dict(found.skipped)}
+    if body.explain and reader.is_admin:  # what it rests on counts words in documents of others too
+        model = parts.settings.default_model
+        told["reading"] = asdict(explain(read(query, found, model, parts.answering)))
+    return JSONResponse(jsonable_encoder(told))
 
 
 @router.post("/answers", response_model=AnswerShape | EstimateShape, responses=_SSE)

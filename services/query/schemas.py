@@ -83,10 +83,29 @@ class PassageShape(Shape):
     arms: dict[str, ArmShape] | None = None
 
 
+class ShareShape(Shape):
+    passage_id: UUID
+    why: str
+    spans: list[tuple[int, int]]
+    tokens: int
+    score: float | None
+
+
+class ReadingShape(Shape):
+    answers: bool
+    likeliness: float | None
+    threshold: float | None
+    signals: dict[str, float]
+    shares: list[ShareShape]
+
+
 class SearchShape(Shape):
     passages: list[PassageShape]
     timings: dict[str, float]
     skipped: dict[str, str] = Field({}, description="Optional stages that were left out, and why: `late`, `failed`.")
+    reading: ReadingShape | None = Field(
+        None, description="With `explain`, for admins: whether it would be answered, on what grounds, and what is read."
+    )
 
 
 class CitationShape(Shape):

@@ -4,10 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from answering.answer import Cited, Done, Event, Query, Sources, Token, answer
+from answering.answer import Cited, Query, Sources, Token, answer
 from moat.errors import InvalidRequest, NotFound
-from moat.records import Answer, Reader
+from moat.records import Reader
 from moat.tables import AnswerRow
+from tests.fakes.asking import collect
 from tests.fakes.library import Library
 
 pytestmark = pytest.mark.anyio
@@ -17,14 +18,6 @@ HANDBOOK = """Welcome to the handbook of the company, read it on your first day.
 Every employee gets 28 days of paid vacation each year. Unused vacation expires in March.
 
 The coffee machine on the second floor is cleaned on Fridays. Ask Jo about beans."""
-
-
-async def collect(query: Query, reader: Reader, library: Library) -> tuple[list[Event], Answer]:
-    events = [event async for event in answer(query, reader, library.parts)]
-    assert isinstance(events[0], Sources)
-    last = events[-1]
-    assert isinstance(last, Done)
-    return events, last.answer
 
 
 async def test_extractive_answer_quotes_the_sentence_that_answers(library: Library, reader: Reader) -> None:

@@ -2,21 +2,26 @@
 
 from dataclasses import replace
 
-from answering.extractive import EMBEDDED_AT_MOST, SENTENCES_AT_MOST, pick
-from answering.pack import pack
+from answering.evidence import EMBEDDED_AT_MOST, weigh
+from answering.extractive import SENTENCES_AT_MOST, pick
 from moat.records import Passage
 from tests.fakes.embedder import WordsEmbedder
 from tests.fakes.passages import passage
 
 
 def picked(question: str, *passages: Passage, embedder: WordsEmbedder | None = None) -> list[str]:
-    chosen = pick(question, pack(passages, 8, 10_000), embedder or WordsEmbedder(dimension=512))
-    return [p.sentence.text for p in chosen]
+    chosen = pick(weigh(question, passages, embedder or WordsEmbedder(dimension=512)))
+    return [w.sentence.text for w in chosen]
 
 
 def test_sentence_that_answers_comes_first() -> None:
     text = "The pool opens in May. The sauna costs 12 EUR per visit. Towels are free."
     assert picked("What does a visit to the sauna cost?", passage(text))[0] == "The sauna costs 12 EUR per visit."
+
+
+def test_sentence_that_holds_what_is_asked_for_comes_before_one_that_is_only_near() -> None:
+    text = "The sauna is visited often. The sauna takes two hours. Visits of the sauna are a joy."
+    assert picked("How many hours does a visit to the sauna take?", passage(text))[0] == "The sauna takes two hours."
 
 
 def test_table_row_is_a_sentence() -> None:
@@ -42,7 +47,13 @@ def test_few_sentences_are_embedded_and_fewer_are_told() -> None:
     assert len(embedder.texts) == EMBEDDED_AT_MOST
 
 
+def test_without_an_embedder_words_choose() -> None:
+    text = "The pool opens in May. The sauna costs 12 EUR per visit. Towels are free."
+    evidence = weigh("What does a visit to the sauna cost?", [passage(text)], None)
+    assert pick(evidence)[0].sentence.text == "The sauna costs 12 EUR per visit."
+
+
 def test_text_without_sentences_gives_nothing_and_a_single_word_still_something() -> None:
     assert picked("sauna?", passage(" \n--- \n")) == []
     assert picked("sauna?", passage("Sauna")) == ["Sauna"]
-    assert pick("sauna?", (), WordsEmbedder()) == []
+    assert pick(weigh("sauna?", (), WordsEmbedder())) == []

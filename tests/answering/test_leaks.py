@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from answering.guard import WITHHELD, Guard
-from answering.pack import pack
+from answering.pack import join
 from answering.prompt import NOT_ANSWERED, SYSTEM
 from answering.verify import Checker
 from tests.fakes.passages import passage
 
 MARK = "00ff00ff00ff00ff"
-SOURCES = pack([passage("The north team gets 75 crowns a day. The form is TR-2024X7.")], 8, 1000)
+SOURCES = join([passage("The north team gets 75 crowns a day. The form is TR-2024X7.")])
 
 
 def checked(text: str, question: str = "What does the north team get?") -> tuple[str, Guard]:

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from answering.pack import Source
-from answering.quote import cite, sentences
+from answering.quote import cite, sentences_of
 from tests.fakes.passages import passage
 
 TEXT = "The van leaves at seven. It returns at noon. Tickets are free."
@@ -15,12 +14,12 @@ TEXT = "The van leaves at seven. It returns at noon. Tickets are free."
 def test_a_quote_has_the_page_it_stands_on(number: int, page: int) -> None:
     starts = ((5, 1000 + TEXT.index("It returns")), (6, 1000 + TEXT.index("Tickets")))
     long = replace(passage(TEXT, start=1000, page=4), page_starts=starts)
-    cited = cite(1, sentences([Source(1, (long,))])[number], 0.5, "")
+    cited = cite(1, sentences_of([long])[number], 0.5, "")
     assert cited.page == page
     assert cited.url.endswith(f"#page={page}")
 
 
 def test_a_document_without_pages_names_none() -> None:
-    cited = cite(1, sentences([Source(1, (passage(TEXT),))])[0], 0.5, "")
+    cited = cite(1, sentences_of([passage(TEXT)])[0], 0.5, "")
     assert cited.page is None
     assert "#" not in cited.url

@@ -38,3 +38,18 @@ def test_spans_are_ordered_disjoint_and_lose_only_blanks_and_marks(text: str) ->
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
     covered = {i for start, end in spans for i in range(start, end)}
     assert all(text[i] in " \n-#*1.>" for i in set(range(len(text))) - covered)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Am 3. Oktober ist z. B. frei. Es gilt ab 2019.", ["Am 3. Oktober ist z. B. frei.", "Es gilt ab 2019."]),
+        ("Es gilt ab 12. Der Preis bleibt.", ["Es gilt ab 12.", "Der Preis bleibt."]),
+        ("「これは一つ。」これは二つ。", ["「これは一つ。」", "これは二つ。"]),
+        ("هل هذا صحيح؟ نعم.", ["هل هذا صحيح؟", "نعم."]),
+        ("यह है। वह है।", ["यह है।", "वह है।"]),
+        ("см. стр. 5 ниже. Далее.", ["см. стр. 5 ниже.", "Далее."]),
+    ],
+)
+def test_sentences_of_other_languages(text: str, wanted: list[str]) -> None:
+    assert cut(text) == wanted

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from answering.events import Cited, Token
 from answering.guard import Guard
-from answering.pack import Source, pack
+from answering.pack import Source, join
 from answering.verify import Checker
 from tests.fakes.passages import document_id, passage
 
@@ -18,7 +18,7 @@ CANONICAL = {document_id("leave.md"): PREFIX + LEAVE, document_id("prices.md"): 
 
 def sources() -> tuple[Source, ...]:
     ranked = [passage(LEAVE, document="leave.md", start=len(PREFIX), page=3), passage(PRICES, document="prices.md")]
-    return pack(ranked, 8, 1000)
+    return join(ranked)
 
 
 def checker_of(question: str, read: tuple[Source, ...]) -> Checker:

@@ -90,6 +90,7 @@ header strong { flex: 1; font-weight: 600; }
 .marker { display: inline-grid; place-items: center; min-width: 18px; height: 18px; padding: 0 5px; margin: 0 1px 0 3px;
   border-radius: 9px; background: var(--_tint); color: var(--_accent); font-size: 11.5px; line-height: 1;
   font-weight: 650; font-variant-numeric: tabular-nums; vertical-align: 2px; }
+.unverified { padding: 0 6px; border-radius: 9px; font-size: 0.8em; color: inherit; background: color-mix(in srgb, orange 30%, transparent); }
 .marker:hover, .marker[aria-expanded="true"] { background: var(--_accent); color: var(--_on-accent); }
 .sources { list-style: none; padding: 0; margin-top: 14px; display: flex; flex-wrap: wrap; gap: 6px; }
 .sources li { max-width: 100%; }

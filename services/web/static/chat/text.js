@@ -2,7 +2,8 @@ import { h } from "./dom.js";
 import { linked } from "./links.js";
 
 const LIST_ITEM = /^\s*(?:[-*•]|(\d{1,3})[.)])\s+(.*)$/;
-const INLINE = /(\*\*[^*\n]+\*\*|`[^`\n]+`|\[\d{1,3}\])/;
+const INLINE = /(\*\*[^*\n]+\*\*|`[^`\n]+`|\[\d{1,3}\]|\[unverified\])/;
+const UNVERIFIED = "The cited sources do not hold what this sentence says. Check it before you rely on it.";
 
 /**
  * Turn an answer's text into nodes: paragraphs, lists, bold and code, and each known marker as what `marker(n)` gives.
@@ -53,11 +54,13 @@ const JOINER = "\u2060"; // keeps a marker on the line of the word before it and
 function inline(text, marker, links) {
   const nodes = [];
   text.split(INLINE).forEach((part, index) => {
-    const cited = index % 2 && part.startsWith("[") ? marker(Number(part.slice(1, -1))) : null;
+    const unverified = index % 2 && part === "[unverified]";
+    const cited = index % 2 && !unverified && part.startsWith("[") ? marker(Number(part.slice(1, -1))) : null;
     if (cited) {
       if (typeof nodes.at(-1) === "string") nodes.push(nodes.pop().trimEnd());
       nodes.push(JOINER, cited, JOINER);
-    } else if (index % 2 && part.startsWith("**")) nodes.push(h("strong", {}, part.slice(2, -2)));
+    } else if (unverified) nodes.push(h("mark", { class: "unverified", title: UNVERIFIED }, "unverified"));
+    else if (index % 2 && part.startsWith("**")) nodes.push(h("strong", {}, part.slice(2, -2)));
     else if (index % 2 && part.startsWith("`")) nodes.push(h("code", {}, part.slice(1, -1)));
     else if (part.startsWith(" ") && nodes.at(-1) === JOINER) nodes.splice(-1, 1, part);
     else nodes.push(...linked(part, links));
