@@ -38,7 +38,7 @@ def test_every_command_explains_itself(name: str) -> None:
     result = CliRunner().invoke(app, [name, "--help"], terminal_width=120)
     assert result.exit_code == 0
     # These have no result that a script could read, or commands of their own that have.
-    assert "--json" in result.output or name in ("up", "key", "corpus", "widget", "user")
+    assert "--json" in result.output or name in ("up", "budget", "key", "corpus", "widget", "user")
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["ask"], ["search", "x", "--limit", "0"], ["upload", "--bogus"]])
