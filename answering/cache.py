@@ -75,7 +75,8 @@ def find_place(
         "corpora": [(str(row.id), str(row.serving_generation)) for row in rows],
         "names": found.corpora,
         "embedder": found.embedder,
-        "passages": [_passage(passage) for source in sources for passage in source.passages],
+        # All that was weighed: what is quoted need not stand among what a model reads.
+        "passages": [_passage(passage) for passage in found.passages[: parts.settings.answering.passages]],
         # Instructions, question and sources, as the model is to read them.
         "prompt": [astuple(message) for message in prompt.messages(question, sources, "mark")],
     }
