@@ -147,6 +147,8 @@ class _Run:
             body = {"question": question.text, "model": model, "passage_ids": list(chosen.ids), **self._trial.scope}
             most_usd = self._trial.tariffs[model].most_usd(_size(question.text) + chosen.size, len(chosen.ids))
             given = self._paid(most_usd, lambda: self._answers.ask(body), lambda answer: answer.cost_usd)
+        if given.model != model:
+            raise Unavailable(f"{given.model} answered in the place of {model}, so this says nothing about {model}.")
         self._trial.kept.keep_answer(question.id, model, given)
         return given
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 from evaluation.grading import grade
 from evaluation.metrics import distinct, first_rank, ndcg, sentence_rank, sentence_together
@@ -97,6 +98,25 @@ def _outcome(
 
 
 def _notes(questions: Sequence[Question], rows: Sequence[ArmOutcomes], returned_keys: set[str]) -> tuple[str, ...]:
+    return (*_no_file_notes(questions, rows, returned_keys), *_kept_notes(rows))
+
+
+def _kept_notes(rows: Sequence[ArmOutcomes]) -> tuple[str, ...]:
+    """Point out answers that were given before: they say nothing about prices and times."""
+    answers = [(row.arm, outcome.answer) for row in rows for outcome in row.outcomes if outcome.answer]
+    kept = [answer for _arm, answer in answers if answer.saved_usd]
+    if not kept:
+        return ()
+    saved = sum((answer.saved_usd for answer in kept), Decimal(0))
+    return (
+        f"{len(kept)} of {len(answers)} answers had been given before and were given again, which saved ${saved:f}: "
+        "dollars and latencies are not those of new answers.",
+    )
+
+
+def _no_file_notes(
+    questions: Sequence[Question], rows: Sequence[ArmOutcomes], returned_keys: set[str]
+) -> tuple[str, ...]:
     """Point out what makes a table meaningless rather than bad."""
     expected = next((key for question in questions for key in question.relevant), None)
     found = any(outcome.file_rank for row in rows for outcome in row.outcomes)

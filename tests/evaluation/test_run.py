@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
@@ -157,6 +158,15 @@ def test_keys_that_never_match_are_pointed_out() -> None:
     assert "expect keys such as 'leave.md'" in evaluation.notes[0]
     assert "'docs/leave.md'" in evaluation.notes[0]
     assert evaluation.notes[0] in to_markdown(evaluation)
+
+
+def test_answers_that_were_given_before_are_pointed_out() -> None:
+    given = {question.text: GivenAnswer(True, Decimal(0)) for question in QUESTIONS}
+    given["Who pays?"] = replace(given["Who pays?"], saved_usd=Decimal("0.002"))
+    evaluation = evaluate(QUESTIONS, [Arm("one", lambda question: passages(GOOD, question), given.__getitem__)])
+    assert evaluation.notes[0].startswith(
+        "1 of 4 answers had been given before and were given again, which saved $0.002"
+    )
 
 
 def test_runs_without_questions_or_with_two_arms_of_one_name_are_refused() -> None:
