@@ -66,14 +66,10 @@ def _dots(title: str, rows: Sequence[dict[str, float]]) -> Piece:
     for place, name in enumerate(names):
         y = 36 + _ROW * (place + 0.5)
         parts.append(svg.text(_LEFT - 12, y + 4, name, anchor="end"))
-        parts += [
-            # A little apart, since arms often reach the very same.
-            svg.dot(
-                _scaled(row[name], 0, 1), y + 3 * (arm - (len(rows) - 1) / 2), svg.colour(arm), title=f"{row[name]:.3f}"
-            )
-            for arm, row in enumerate(rows)
-            if name in row
-        ]
+        those = [(arm, row[name]) for arm, row in enumerate(rows) if name in row]
+        for number, (arm, value) in enumerate(those):
+            apart = 3 * (number - (len(those) - 1) / 2)  # since arms often reach the very same
+            parts.append(svg.dot(_scaled(value, 0, 1), y + apart, svg.colour(arm), title=f"{value:.3f}"))
     return "".join(parts), bottom + 30
 
 
