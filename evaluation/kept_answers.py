@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
@@ -22,20 +22,12 @@ FORMAT = 1
 Judged = tuple[str, Decimal]  # verdict, what it cost
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The passages that are read for a question, and how many bytes they have."""
-
-    ids: tuple[str, ...]
-    size: int
-
-
 class KeptAnswers:
     """What each model said to each question, and which passages it read; every line is on disk once it is kept."""
 
     def __init__(self, path: Path, questions: Sequence[Question], asked: Mapping[str, Any]) -> None:
         """Open the file, or begin it. Raises InvalidRequest when it is of other questions or was asked differently."""
-        self.passages: dict[str, Chosen] = {}
+        self.passages: dict[str, tuple[str, ...]] = {}
         self.answers: dict[tuple[str, str], GivenAnswer] = {}
         self.judged: dict[tuple[str, str, str], Judged] = {}
         self._lock = Lock()
@@ -47,10 +39,10 @@ class KeptAnswers:
             path.touch(mode=0o600)
             self._write(head)
 
-    def keep_passages(self, question: str, chosen: Chosen) -> None:
+    def keep_passages(self, question: str, ids: tuple[str, ...]) -> None:
         """Keep which passages are read for a question."""
-        self.passages[question] = chosen
-        self._write({"question": question, "passages": chosen.ids, "bytes": chosen.size})
+        self.passages[question] = ids
+        self._write({"question": question, "passages": ids})
 
     def keep_answer(self, question: str, model: str, given: GivenAnswer) -> None:
         """Keep an answer."""
@@ -88,7 +80,7 @@ class KeptAnswers:
 
     def _take(self, row: dict[str, Any]) -> None:
         if "passages" in row:
-            self.passages[row["question"]] = Chosen(tuple(row["passages"]), row["bytes"])
+            self.passages[row["question"]] = tuple(row["passages"])
         elif "judge" in row:
             judged = (row["verdict"], Decimal(row["cost_usd"]))
             self.judged[row["question"], row["model"], row["judge"]] = judged

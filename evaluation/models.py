@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from evaluation.answers import Answers
 from evaluation.client import Client
 from evaluation.grading import grade
-from evaluation.kept_answers import Chosen, KeptAnswers
+from evaluation.kept_answers import KeptAnswers
 from evaluation.records import (
     AnswerOutcome,
     ArmOutcomes,
@@ -120,17 +120,16 @@ class _Run:
         except MoatError as error:  # of the search: no model was asked
             return [Outcome(question.id, problem=_told(error)) for _ in self._trial.models]
 
-    def _chosen(self, question: Question) -> Chosen:
+    def _chosen(self, question: Question) -> Sequence[str]:
         """Search once for all models; a run that goes on keeps to what was found first."""
         if question.id not in self._trial.kept.passages:
             if self._stopped.is_set():
                 raise _Stopped
             found = self._trial.search(question.text)
-            size = sum(len(passage.text.encode()) for passage in found)
-            self._trial.kept.keep_passages(question.id, Chosen(tuple(passage.id for passage in found), size))
+            self._trial.kept.keep_passages(question.id, tuple(passage.id for passage in found))
         return self._trial.kept.passages[question.id]
 
-    def _outcome(self, question: Question, model: str, chosen: Chosen) -> Outcome:
+    def _outcome(self, question: Question, model: str, chosen: Sequence[str]) -> Outcome:
         try:
             given = self._trial.kept.answers.get((question.id, model)) or self._ask(question, model, chosen)
             outcome = self._judged(question, model, given, grade(question, given, 0.0))
@@ -140,17 +139,25 @@ class _Run:
             self._on_progress(Progress(model, self._done[model](), self._total))
         return Outcome(question.id, answer=outcome)
 
-    def _ask(self, question: Question, model: str, chosen: Chosen) -> GivenAnswer:
-        if not chosen.ids:  # what the server would say without asking a model either
+    def _ask(self, question: Question, model: str, chosen: Sequence[str]) -> GivenAnswer:
+        if not chosen:  # what the server would say without asking a model either
             given = GivenAnswer(abstained=True, cost_usd=Decimal(0), model=model, latency_ms=0.0)
         else:
-            body = {"question": question.text, "model": model, "passage_ids": list(chosen.ids), **self._trial.scope}
-            most_usd = self._trial.tariffs[model].most_usd(_size(question.text) + chosen.size, len(chosen.ids))
+            body = {"question": question.text, "model": model, "passage_ids": list(chosen), **self._trial.scope}
+            most_usd = self._most_usd(body)
+            if self._trial.spending.limit_usd is not None:
+                body["max_cost_usd"] = f"{most_usd:f}"
             given = self._paid(most_usd, lambda: self._answers.ask(body), lambda answer: answer.cost_usd)
         if given.model != model:
             raise Unavailable(f"{given.model} answered in the place of {model}, so this says nothing about {model}.")
         self._trial.kept.keep_answer(question.id, model, given)
         return given
+
+    def _most_usd(self, body: Mapping[str, Any]) -> Decimal:
+        """Ask the server what this call can cost; it is nobody's concern where there is no limit."""
+        if self._trial.spending.limit_usd is None or self._stopped.is_set():
+            return Decimal(0)
+        return Decimal(self._trial.client.post("/v1/answers", {**body, "dry_run": True})["ceiling_usd"])
 
     def _paid(self, most_usd: Decimal, call: Callable[[], T], cost: Callable[[T], Decimal]) -> T:
         """Make a call between setting money aside for it and counting its cost; a failed one counts as its most."""

@@ -11,8 +11,7 @@ from moat.errors import InvalidRequest
 MILLION = Decimal(1_000_000)
 # Tokens are fewer than this share of a text's bytes in every script; in English they are a quarter.
 TOKENS_PER_BYTE = Decimal("0.5")
-# Instructions, the fence around the question, and for each passage its own with title and headings.
-PROMPT_TOKENS, PASSAGE_TOKENS = 1_500, 150
+PROMPT_TOKENS = 1_500  # of instructions and fences, at the most
 
 
 class Spending:
@@ -47,9 +46,9 @@ class Tariff:
     output_usd: Decimal
     max_output_tokens: int
 
-    def most_usd(self, size: int, passages: int = 0) -> Decimal:
-        """Bound what reading so many bytes, cut into so many passages, and writing an answer can cost."""
-        tokens = size * TOKENS_PER_BYTE + PROMPT_TOKENS + PASSAGE_TOKENS * passages
+    def most_usd(self, size: int) -> Decimal:
+        """Bound what reading so many bytes and writing as much as the model may can cost."""
+        tokens = size * TOKENS_PER_BYTE + PROMPT_TOKENS
         return (tokens * self.input_usd + self.max_output_tokens * self.output_usd) / MILLION
 
 

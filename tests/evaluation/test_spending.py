@@ -43,8 +43,8 @@ def test_without_a_limit_everything_is_allowed() -> None:
 
 def test_the_most_a_call_can_cost_is_over_what_it_does_cost() -> None:
     found = tariffs(LISTED, ["a/x"])["a/x"]
-    # 8,000 bytes are about 2,000 tokens; bounded at 4,000, with 1,500 + 5 · 150 of the prompt, and 800 written.
-    assert found.most_usd(8_000, 5) == (Decimal(6_250) * 2 + 800 * 10) / 1_000_000
+    # 8,000 bytes are about 2,000 tokens; bounded at 4,000, with 1,500 of the prompt, and 800 written.
+    assert found.most_usd(8_000) == (Decimal(5_500) * 2 + 800 * 10) / 1_000_000
 
 
 @pytest.mark.parametrize(("name", "fact"), [("c/z", "no model 'c/z'"), ("b/y", "price of b/y is not known")])
