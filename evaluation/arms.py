@@ -1,11 +1,11 @@
 """The arms that go through the API, so that what is measured is what readers get."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from evaluation.answers import Answers
-from evaluation.client import Client
+from evaluation.client import Client, JsonObject
 from evaluation.metrics import distinct
 from evaluation.records import AnswerFunction, Arm, FoundPassage, GivenAnswer, SearchFunction
 from moat.errors import InvalidRequest
@@ -43,24 +43,21 @@ def api_arms(
         )
     chosen = distinct([*names, SERVED] if answers else names)
     scope = {"corpora": list(corpora)} if corpora else {}
-    nearest = search_function(client, scope, NEAREST, None, explain=True)
     return tuple(
         Arm(
             name=name,
             search=search_function(client, scope, limit, settings[name]),
-            answer=answer_function(Answers(client), scope, nearest) if answers and name == SERVED else None,
+            answer=answer_function(client, Answers(client), scope) if answers and name == SERVED else None,
         )
         for name in chosen
     )
 
 
 def search_function(
-    client: Client, scope: Mapping[str, Any], limit: int, retrieval: Mapping[str, Any] | None, *, explain: bool = False
+    client: Client, scope: Mapping[str, Any], limit: int, retrieval: Mapping[str, Any] | None
 ) -> SearchFunction:
-    """Search through the API with this scope and retrieval; `explain` brings each passage's similarity along."""
+    """Search through the API with this scope and retrieval."""
     fixed = {**scope, "limit": limit, **({"retrieval": retrieval} if retrieval else {})}
-    if explain:
-        fixed["explain"] = True
 
     def search(question: str) -> tuple[FoundPassage, ...]:
         found = client.post("/v1/search", {"question": question, **fixed})
@@ -70,7 +67,6 @@ def search_function(
                 text=passage["text"],
                 score=float(passage["score"]),
                 id=str(passage.get("passage_id", "")),
-                similarity=((passage.get("arms") or {}).get("dense") or {}).get("score"),
             )
             for passage in found["passages"]
         )
@@ -78,18 +74,25 @@ def search_function(
     return search
 
 
-def answer_function(answers: Answers, scope: Mapping[str, Any], search: SearchFunction) -> AnswerFunction:
-    """Answer through the API. An answer that brings no score gets the similarity of the nearest passage for one."""
+def answer_function(client: Client, answers: Answers, scope: Mapping[str, Any]) -> AnswerFunction:
+    """Answer through the API. An answer that brings no score gets the one that the server reads the passages by.
+
+    That is how likely they answer, for admins; for others, the similarity of the nearest passage.
+    """
+    explained = {**scope, "limit": NEAREST, "explain": True}
 
     def answer(question: str) -> GivenAnswer:
         given = answers.ask({"question": question, **scope})
         if given.score is not None:
             return given
-        return replace(given, score=best_similarity(search(question)))
+        found = client.post("/v1/search", {"question": question, **explained})
+        likeliness = (found.get("reading") or {}).get("likeliness")
+        return replace(given, score=_best_similarity(found) if likeliness is None else float(likeliness))
 
     return answer
 
 
-def best_similarity(passages: Iterable[FoundPassage]) -> float | None:
+def _best_similarity(found: JsonObject) -> float | None:
     """Give the similarity of the passage that is nearest to the question in meaning."""
-    return max((passage.similarity for passage in passages if passage.similarity is not None), default=None)
+    scores = (((passage.get("arms") or {}).get("dense") or {}).get("score") for passage in found["passages"])
+    return max((score for score in scores if score is not None), default=None)

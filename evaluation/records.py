@@ -40,7 +40,6 @@ class FoundPassage:
     text: str
     score: float = 0.0
     id: str = ""
-    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

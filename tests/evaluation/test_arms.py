@@ -85,6 +85,8 @@ def test_an_answer_s_own_score_counts_and_else_the_similarity_of_the_nearest_pas
     (arm,) = api_arms(HttpClient(moat.client()), ["served"], answers=True)
     assert arm.answer is not None
     assert [arm.answer(question).score for question in ("Why?", "How?")] == [0.9, 0.25]
+    moat.reading = {"answers": True, "likeliness": 0.6, "threshold": 0.4}
+    assert [arm.answer(question).score for question in ("Why?", "How?")] == [0.6, 0.25], "what the server decides by"
 
 
 def test_settings_of_one_s_own_are_arms_by_their_name() -> None:

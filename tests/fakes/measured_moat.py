@@ -19,6 +19,7 @@ class MeasuredMoat:
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
     refuse: Mapping[str, httpx.Response] = field(default_factory=dict)
+    reading: Mapping[str, Any] | None = None
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def client(self) -> httpx.Client:
@@ -31,7 +32,7 @@ class MeasuredMoat:
             return self.refuse[body["question"]]
         match request.method, request.url.path:
             case "POST", "/v1/search":
-                return httpx.Response(200, json={"passages": self._passages(body)})
+                return httpx.Response(200, json={"passages": self._passages(body), "reading": self.reading})
             case "POST", "/v1/answers":
                 return httpx.Response(200, json=dict(self.answers[body["question"]]))
             case "GET", "/v1/corpora":
