@@ -111,7 +111,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
             found[space] += more
     passages = merge([_fused(space, candidates, asked) for space, candidates in found.items()])
     passages, skipped = _reranked(question, passages, asked, parts)
-    verdict = judge(question, passages, parts.settings.answering.min_similarity)
+    verdict = judge(question, passages[: asked.limit], parts.settings.answering.min_similarity)
     return Found(
         passages=tuple(passages[: query.limit or parts.settings.answering.passages]),
         relevant=verdict.relevant,

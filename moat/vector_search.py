@@ -88,8 +88,10 @@ def hits(arms: Sequence[Arm], rescored: bool, answers: Sequence[Sequence[models.
     """Read the answers to `requests`."""
     *singles, together = answers
     named = [*zip(arms, singles, strict=True), *([(TOKENS, together)] if rescored else [])]
+    ids = {point.id: UUID(str(point.id)) for point in together}  # each is read once: that takes longer than it seems
     ranks = {
-        arm: {UUID(str(p.id)): ArmScore(rank, p.score) for rank, p in enumerate(points, 1)} for arm, points in named
+        arm: {ids[p.id]: ArmScore(rank, p.score) for rank, p in enumerate(points, 1) if p.id in ids}
+        for arm, points in named
     }
     return Hits(tuple(hit_of(point) for point in together), ranks)
 
