@@ -224,6 +224,7 @@ async def _generate(draft: _Draft, found: Found, reading: Reading, parts: Parts)
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 finish_reason = delta.finish_reason or finish_reason
+                draft.model = delta.model or draft.model  # a fallback may have answered
                 if delta.tool_call:
                     draft.flags.add("tool_call_ignored")
                 for event in await to_thread.run_sync(checker.feed, delta.text):  # it may embed a sentence

@@ -155,3 +155,25 @@ def retention(
         out.print(f"  {document}")
     if not yes:
         err.print("Nothing was changed; say --yes to put it in force.")
+
+
+@app.command()
+def reach(
+    context: typer.Context,
+    corpus: Name,
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Providers, 'provider@region' or '*@region', or 'local only'; none: the deployment's default."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say to which providers and regions a corpus's text may go; it holds from the next question on."""
+    client: Client = context.obj
+    changed = client.patch(f"/v1/corpora/{quote(corpus, safe='')}", {"reach": places or []})
+    if as_json:
+        emit(changed)
+        return
+    allowed = changed["reach"]
+    out.print(f"Text of {corpus} may reach {', '.join(allowed) if allowed else 'what the deployment allows'}.")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from cli import checks, live_checks
+from cli import checks, live_checks, model_checks
 from cli.checks import Finding
 from cli.up import load_settings
 from moat.errors import MoatError
@@ -44,12 +44,15 @@ def doctor(
     home: Annotated[Path | None, typer.Option(help="Folder that holds everything.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting with its present value.")] = False,
+    models: Annotated[
+        bool, typer.Option("--models", help="Ask every model for one token; this costs its price.")
+    ] = False,
 ) -> None:
     """Say what is missing or broken, and how to mend it; exit code 1 when something is to be mended."""
     if settings:
         list_settings(home, as_json)
         return
-    findings, fault = examine(home)
+    findings, fault = examine(home, {"Models": model_checks.models} if models else CHECKS)
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:

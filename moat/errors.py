@@ -246,6 +246,52 @@ class ProviderTimeout(ProviderError):
     title = "The model's provider did not answer in time"
 
 
+class ProviderRefused(ProviderError):
+    """The provider refused this call, and would again."""
+
+    title = "The model's provider refused the call"
+
+
+class ProviderKeyRefused(ProviderRefused):
+    """The provider does not take the key."""
+
+    title = "The model's provider refused the key"
+
+
+class ProviderOverloaded(ProviderError):
+    """The provider has too much to do, or this key has made too many calls."""
+
+    status = 503
+    title = "The model's provider is overloaded"
+
+
+class ProviderUnreachable(ProviderError):
+    """The provider cannot be reached, or closed the connection."""
+
+    title = "The model's provider cannot be reached"
+
+
+class ProviderBroken(ProviderError):
+    """An answer that was cut off, or that cannot be read."""
+
+    title = "The model's answer broke off"
+
+
+class ProviderSuspended(ProviderError):
+    """The provider failed so often in a row that it is left alone for a while."""
+
+    status = 503
+    title = "The model's provider is left alone after failures"
+
+
+class ModelNotAllowed(MoatError):
+    """The model may not read these corpora's text, or not for this reader."""
+
+    status = 403
+    title = "This model may not be used here"
+    default_hint = "Choose another model; an admin says in moat.toml and at the corpus which may read what."
+
+
 class UnpricedModel(MoatError):
     """The model's price is unknown, so its cost could not be stated."""
 

@@ -151,6 +151,7 @@ class AnsweringSettings(Section):
         (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."
     )
     deadline_s: PositiveSeconds = Field(60, description="Longest a whole answer may take.")
+    first_token_s: PositiveSeconds = Field(30, description="Longest that one model may take to begin.")
     drain_s: PositiveSeconds = Field(5, description="How long a stream is read on for its bill after the client left.")
 
 

@@ -161,13 +161,15 @@ def recompute(status: str, raw_usage: Mapping[str, Any], sheet: PriceSheet, ceil
 def _counts(usage: Usage) -> dict[str, int]:
     """Split a usage into units that are billed once each."""
     apart = usage.cached_input_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens + usage.tool_tokens
+    heard = sum(count for unit, count in usage.other.items() if unit.startswith("input_"))  # sound, pictures
+    spoken = sum(count for unit, count in usage.other.items() if unit.startswith("output_"))
     counts = {
-        "input": usage.input_tokens - apart,
+        "input": usage.input_tokens - apart - heard,
         "cached": usage.cached_input_tokens,
         "cache_write": usage.cache_write_tokens,
         "cache_write_1h": usage.cache_write_1h_tokens,
         "tool": usage.tool_tokens,
-        "output": usage.output_tokens - usage.reasoning_tokens,
+        "output": usage.output_tokens - usage.reasoning_tokens - spoken,
         "reasoning": usage.reasoning_tokens,
         "search_units": usage.search_units,
         **usage.other,

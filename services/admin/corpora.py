@@ -32,6 +32,7 @@ def add_corpus(body: CorpusBody, reader: Admin, parts: PartsOf) -> CorpusShape:
     with parts.database.transaction() as session:
         parts.database.lock(session, f"corpus/{body.name}")
         corpus = create_corpus(session, body.name, body.access, pipeline, fingerprint(pipeline))
+        corpus.reach = list(body.reach) or None
         audit.note(session, reader, "corpus.created", corpus.id, corpus_id=corpus.id, access=sorted(body.access))
         return corpus_shape(session, reader, corpus)
 
@@ -52,7 +53,7 @@ def get_corpus(corpus: str, reader: Reading, parts: PartsOf) -> CorpusShape:
 
 @router.patch("/{corpus}")
 def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf) -> CorpusShape:
-    """Rename a corpus, say who may read it or whether its answers are given again; it holds from the next question."""
+    """Rename a corpus, say who may read it, where its text may go, or whether answers are given again, at once."""
     with parts.database.transaction() as session:
         row = find_corpus(session, reader, corpus, "for_change")
         if body.name is not None and body.name != row.name:
@@ -67,10 +68,14 @@ def change_corpus(corpus: str, body: CorpusPatch, reader: Admin, parts: PartsOf)
             row.abstain_below = body.abstain_below
         if body.cache_answers is not None:
             row.cache_answers = body.cache_answers
+        if body.reach is not None:
+            row.reach = list(body.reach) or None
         session.flush()
         changed: dict[str, Any] = {"changed": sorted(body.model_dump(exclude_none=True))}
         if body.access is not None:
             changed["access"] = sorted(body.access)
+        if body.reach is not None:
+            changed["reach"] = sorted(body.reach)
         audit.note(session, reader, "corpus.changed", row.id, corpus_id=row.id, **changed)
         return corpus_shape(session, reader, row)
 
@@ -121,6 +126,7 @@ def corpus_shape(session: Session, reader: Reader, corpus: Corpus) -> CorpusShap
         name=corpus.name,
         access=sorted(access),
         pipeline=corpus.pipeline,
+        reach=corpus.reach,
         documents=sum(counts.values()),
         chunks=_chunks(session, reader, corpus.id, corpus.serving_generation),
         counts=counts,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from moat.provider_settings import Reach
 from moat.settings import CleaningSettings, RedactionSettings
 from moat.widget_signatures import MAX_CHARS
 from services.schemas import Body, Moment, Shape
@@ -23,10 +24,16 @@ class PipelineBody(Body):
     redaction: RedactionSettings | None = Field(None, description="What to mask; what is not named stays.")
 
 
+REACH = (
+    "Providers, 'provider@region', '*@region' that its text may reach, or 'local only'; none: the deployment's list."
+)
+
+
 class CorpusBody(Body):
     name: str = Field(pattern=NAME)
     access: list[str] = Field([], max_length=200, description="Groups that may read; none means admins only.")
     pipeline: PipelineBody = PipelineBody()
+    reach: Reach = Field((), max_length=100, description=REACH)
 
 
 class CorpusPatch(Body):
@@ -36,6 +43,7 @@ class CorpusPatch(Body):
         None, ge=0, le=1, description="Likeliness of an answer below which its questions get none."
     )
     cache_answers: bool | None = Field(None, description="Give answers from it again, where the deployment does that.")
+    reach: Reach | None = Field(None, max_length=100, description=REACH)
 
 
 class CorpusShape(Shape):
@@ -43,6 +51,7 @@ class CorpusShape(Shape):
     name: str
     access: list[str]
     pipeline: dict[str, Any]
+    reach: list[str] | None
     documents: int
     chunks: int
     counts: dict[str, int]

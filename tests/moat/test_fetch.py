@@ -249,7 +249,14 @@ CLIENTS = {
     "moat/fetch.py": "addresses that somebody gave",
     "moat/issuer_keys.py": "the issuer of sign-ins, through moat/fetch.py",
     "moat/exposure.py": "no one: it asks the resolver about the API's own address",
-    "moat/llm/providers.py": "providers",
+    "moat/llm/wires/anthropic.py": "providers",
+    "moat/llm/wires/bedrock.py": "providers",
+    "moat/llm/wires/cohere.py": "providers",
+    "moat/llm/wires/failures.py": "no one: it tells the clients' errors apart",
+    "moat/llm/wires/google.py": "providers",
+    "moat/llm/wires/ollama.py": "providers",
+    "moat/llm/wires/openai.py": "providers",
+    "moat/llm/wires/tls.py": "no one: it reads the root certificates",
     "moat/object_blobs.py": "the bucket",
     "moat/vectors.py": "Qdrant",
     "services/edge/server.py": "no one: it is the embedded Qdrant",
@@ -258,7 +265,7 @@ CLIENTS = {
 }
 _SPEAKING = re.compile(
     r"^\s*(?:import|from) (httpx|urllib\.request|urllib3|requests|aiohttp|socket|http\.client|openai|grpc|fsspec|s3fs"
-    r"|ftplib|smtplib|websockets|redis|botocore)\b",
+    r"|ftplib|smtplib|websockets|redis|botocore|httpx2|anthropic|cohere|ollama|aiobotocore|google)\b",
     re.M,
 )
 

@@ -31,6 +31,18 @@ def test_corpus_is_made_shown_renamed_and_opened(api: Api) -> None:
     assert [c["name"] for c in other.get("/v1/corpora").json()["items"]] == ["Law", "default"]
 
 
+def test_admins_say_where_a_corpus_text_may_go(api: Api) -> None:
+    api.corpus("other")
+    assert api.admin.get("/v1/corpora/other").json()["reach"] is None
+    changed = api.admin.patch("/v1/corpora/other", json={"reach": ["openai", "*@eu"]}).json()
+    assert changed["reach"] == api.admin.get("/v1/corpora/other").json()["reach"] == ["openai", "*@eu"]
+    assert api.admin.patch("/v1/corpora/other", json={"name": "other"}).json()["reach"] == ["openai", "*@eu"]
+    assert api.admin.patch("/v1/corpora/other", json={"reach": []}).json()["reach"] is None
+    problem(api.admin.patch("/v1/corpora/other", json={"reach": ["local only", "openai"]}), 422)
+    made = api.admin.post("/v1/corpora", json={"name": "home", "reach": ["local only"]}).json()
+    assert made["reach"] == ["local only"]
+
+
 def test_name_is_taken_once(api: Api) -> None:
     problem(api.admin.post("/v1/corpora", json={"name": "default"}), 409)
     api.corpus("other")

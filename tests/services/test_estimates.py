@@ -8,7 +8,7 @@ import pytest
 
 from answering.estimate import LONGEST_MARK
 from answering.prompt import new_mark
-from moat.llm.providers import count_tokens
+from moat.llm.tokens import count_tokens
 from moat.tables import AnswerRow, CallRow
 from tests.fakes.api import Api, problem
 from tests.fakes.models import COST, PIECES, rows, with_model

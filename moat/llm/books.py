@@ -1,0 +1,76 @@
+"""The ledger's row of an attempt: opened before the call, closed after it with what the call did cost."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Literal
+from uuid import UUID
+
+from anyio import to_thread
+
+from moat import ledger
+from moat.database import Database
+from moat.ledger import Opening
+from moat.llm.plan import Plan
+from moat.llm.prices import Bill
+from moat.llm.tokens import count_tokens
+from moat.llm.usage import estimated
+from moat.llm.wires.base import Piece
+from moat.records import Usage
+
+# A row that outlives its call's longest life by this much belongs to a process that died.
+EXPIRY_MARGIN_S = 60
+
+
+def opening(plan: Plan, attempt: int, lives_s: float) -> Opening:
+    """Describe the row of an attempt about to be made."""
+    return Opening(
+        plan.context,
+        provider=plan.provider,
+        model=plan.model,
+        attempt=attempt,
+        ceiling_usd=plan.ceiling_usd,
+        price_version=plan.price_version,
+        lasts_at_most=timedelta(seconds=lives_s + EXPIRY_MARGIN_S),
+    )
+
+
+async def close_row(
+    database: Database,
+    plan: Plan,
+    call_id: UUID,
+    text: Sequence[str],
+    last: Piece,
+    status: Literal["ok", "failed", "cancelled"],
+    *,
+    billed: bool,
+) -> Usage:
+    """Settle a call: as reported; at nothing when it cannot be billed; a whole answer as counted here; else as
+    presumed, at its ceiling."""
+    # What a stream said before it broke off is not its bill yet: output is counted until the end.
+    if last.usage is not None and (last.finish_reason or not billed):
+        usage, bill = last.usage, plan.prices.bill(last.usage, plan.ceiling_usd)
+    elif not billed:
+        usage, bill = Usage(), Bill(Decimal(0))
+    else:
+        output_tokens = await to_thread.run_sync(count_tokens, "".join(text))
+        usage = estimated(plan.prompt_tokens, output_tokens)
+        bill = plan.prices.bill(usage, plan.ceiling_usd)
+        if status != "ok":
+            await to_thread.run_sync(ledger.presume, database, call_id, usage)
+            return usage
+    await to_thread.run_sync(
+        partial(
+            ledger.settle,
+            database,
+            call_id,
+            usage=usage,
+            cost_usd=bill.cost_usd,
+            flags=bill.flags,
+            status=status,
+            model_returned=last.model_returned,
+            request_id=last.request_id,
+        )
+    )
+    return usage
