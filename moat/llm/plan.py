@@ -175,7 +175,10 @@ class Planner:
         if known is None or known.kind != kind:
             raise InvalidRequest(f"{name!r} is no {kind} model.", "Name one of [models] in moat.toml.")
         server = self._settings.providers[provider]
-        return Target(provider, model, server, known), wire_of(server.speaks(provider))
+        wire = wire_of(server.speaks(provider))
+        if (kind == "embedding" and not wire.embeds) or (kind == "rerank" and not wire.reranks):
+            raise InvalidRequest(f"{provider} has no {kind} models.", "Name a model of a provider that has them.")
+        return Target(provider, model, server, known), wire
 
     def _plan(
         self,

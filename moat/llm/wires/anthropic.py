@@ -26,7 +26,7 @@ _STATUSES = {
 class Anthropic:
     """Anthropic's own service; calls ask for the plain tier, since the price of capacity bought ahead is not listed."""
 
-    chats, embeds, reranks = True, False, False
+    embeds, reranks = False, False
 
     def load(self) -> None:
         import_module("anthropic")

@@ -72,7 +72,6 @@ class Scores:
 class Wire(Protocol):
     """An adapter: each call is one attempt, without retries of its own, and raises AttemptFailed."""
 
-    chats: bool
     embeds: bool
     reranks: bool
 

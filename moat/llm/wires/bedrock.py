@@ -19,7 +19,7 @@ _COUNT_HEADER = "x-amzn-bedrock-input-token-count"
 class Bedrock:
     """Converse for chat, InvokeModel for Titan's and Cohere's embedders."""
 
-    chats, embeds, reranks = True, True, False
+    embeds, reranks = True, False
 
     def load(self) -> None:
         import_module("aiobotocore.session")

@@ -21,7 +21,7 @@ _FAILED = ("ERROR", "TIMEOUT")
 class Cohere:
     """Chat, embeddings and reranking; billed units are what the bill is made of."""
 
-    chats, embeds, reranks = True, True, True
+    embeds, reranks = True, True
 
     def load(self) -> None:
         import_module("cohere")

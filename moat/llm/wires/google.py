@@ -30,7 +30,7 @@ _USAGE = (
 class Google:
     """The Gemini API, with a key."""
 
-    chats, embeds, reranks = True, True, False
+    embeds, reranks = True, False
 
     def load(self) -> None:
         import_module("google.genai")

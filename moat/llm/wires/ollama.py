@@ -17,7 +17,7 @@ _COUNTS = ("prompt_eval_count", "eval_count")
 class Ollama:
     """An Ollama server: free unless its settings say otherwise."""
 
-    chats, embeds, reranks = True, True, False
+    embeds, reranks = True, False
 
     def load(self) -> None:
         import_module("ollama")

@@ -21,7 +21,7 @@ STATES_COST = "openrouter"  # the one provider whose answers say what they cost,
 class OpenAILike:
     """A server that speaks OpenAI's protocol: vLLM, llama.cpp, OpenRouter and many more."""
 
-    chats, embeds, reranks = True, True, True
+    embeds, reranks = True, True
 
     def load(self) -> None:
         import_module("openai")
