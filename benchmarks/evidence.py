@@ -123,7 +123,8 @@ def _cells(name: str, rows: Sequence[Asked]) -> dict[str, Holds]:
     documents = {document_key(d["_id"]): _squeezed(d["text"]) for d in _lines(name, "corpus.jsonl")}
     found: dict[str, Holds] = {}
     for row in rows:
-        parts = [_squeezed(str(part)) for part in answers.get(row.question.id, {}).get("answer", ())]
+        answer = answers.get(row.question.id, {}).get("answer", ())
+        parts = [_squeezed(str(part)) for part in (answer if isinstance(answer, list) else [answer])]
         keys = set(row.question.relevant)
         if parts and all(any(part in documents[key] for key in keys) for part in parts):
             found[row.question.id] = _all_parts(parts, keys)

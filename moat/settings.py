@@ -139,7 +139,7 @@ class AnsweringSettings(Section):
     rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the cross-encoder reads.")
     rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")
     passages: int = Field(10, ge=1, le=50, description="Passages whose sentences are read for an answer.")
-    context_tokens: int = Field(1_000, ge=100, description="Most tokens of their sentences in a prompt.")
+    context_tokens: int = Field(1_100, ge=100, description="Most tokens of their sentences in a prompt.")
     abstain_below: float = Field(
         0.2, ge=0, le=1, description="Likeliness of an answer below which none is given; a corpus may have its own."
     )
