@@ -16,7 +16,7 @@ from answering.sentences import sentence_spans
 from answering.words import STOP_WORDS
 from evaluation.client import Client, JsonObject, items
 from evaluation.records import Progress, ProgressCallback
-from moat.sparse import terms
+from moat.sparse import ENGLISH, terms
 
 FAQ, DEFINITION, HEADING = "faq", "definition", "heading"
 _LONGEST_HEADING, _FEWEST_WORDS = 120, 5
@@ -142,7 +142,7 @@ def _defined(sentence: str) -> str:
 def _about(section: Section) -> str:
     """Ask for a section in English where the text is English, else by its bare names, which hold in every language."""
     words = terms(section.text)
-    if words and sum(word in STOP_WORDS for word in words) / len(words) >= _ENGLISH:
+    if words and sum(word in STOP_WORDS[ENGLISH] for word in words) / len(words) >= _ENGLISH:
         return f"What does “{section.title}” say about “{section.heading}”?"
     return f"{section.title}: {section.heading}?"
 
