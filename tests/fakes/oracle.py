@@ -51,7 +51,8 @@ class Oracle(Playing):
             self._search(who)
             for check in self.dice.sample(checks, 2):
                 check(who)
-        for who in self.world.people:
+        for who in self.world.people:  # whatever the dice left out
+            self._upload_as_somebody(who)
             self._search(who)
             self._read_again(who)
 
