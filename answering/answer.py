@@ -72,6 +72,7 @@ class _Draft:
     def take(self, event: Token | Cited) -> None:
         if isinstance(event, Cited):
             self.citations.append(event.citation)
+            self.used.add(event.citation.document_id)  # quotes are also taken from passages that a model would not read
             return
         if not self.text:
             self.stamp("first_token_ms")

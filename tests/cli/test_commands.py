@@ -214,7 +214,7 @@ def test_a_reindex_is_followed_to_its_end(knowing: Any, moat: Any, monkeypatch: 
 def test_evaluate_measures_through_the_same_connection(knowing: Any, moat: Any, tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
     questions.write_text(json.dumps({"question": "days of leave in a year", "file": "leave.md", "answerable": True}))
-    result = moat("evaluate", questions, "--arms", "hybrid", "--json", "-")
+    result = moat("evaluate", questions, "--arms", "hybrid", "--json")
     assert result.code == 0, result.err
     assert json.loads(result.out)["arms"][0]["arm"] == "hybrid"
 

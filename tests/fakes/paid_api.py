@@ -48,11 +48,9 @@ def main() -> int:
     if striker is not None:
         striker.install(PAID_CALL)
     import services.app  # noqa: F401 (once for all children)
-    from moat.llm import providers
+    from moat.llm.wires.openai import OpenAILike
 
-    load: Any = getattr(providers, "load", None)
-    if load is not None:
-        load()
+    OpenAILike().load()
     listener = socket.socket(fileno=int(os.environ["LISTENER"]))
     while True:
         child = os.fork()

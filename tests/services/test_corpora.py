@@ -77,8 +77,8 @@ def test_dry_run_says_what_a_reindex_takes_and_starts_nothing(api: Api) -> None:
     plan = api.admin.post("/v1/corpora/default/reindex", json={"dry_run": True, "chunk_tokens": 64})
     assert plan.status_code == 200
     body = plan.json()
-    assert set(body) == {"documents", "tokens", "cost_usd", "minutes", "pipeline"}
-    assert (body["documents"], body["cost_usd"]) == (2, "0")
+    assert set(body) == {"documents", "tokens", "cost_usd", "ceiling_usd", "why", "minutes", "pipeline"}
+    assert (body["documents"], body["cost_usd"], body["ceiling_usd"]) == (2, "0", "0")
     assert body["tokens"] > 0
     assert (body["pipeline"]["embedder"], body["pipeline"]["chunk_tokens"]) == ("all-MiniLM-L6-v2", 64)
     assert api.count(Job) == 0

@@ -160,7 +160,7 @@ def test_an_answer_that_named_a_title_forgets_it_too(api: Api) -> None:
 
 def test_a_document_erased_while_an_answer_is_made_is_not_in_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     document = api.add("lunch.txt", LUNCH)
-    read = module._read
+    read = module.read
 
     def erased_after_reading(*arguments: Any) -> Any:
         sources = read(*arguments)
@@ -170,7 +170,7 @@ def test_a_document_erased_while_an_answer_is_made_is_not_in_it(api: Api, monkey
         finish(api)
         return sources
 
-    monkeypatch.setattr(module, "_read", erased_after_reading)
+    monkeypatch.setattr(module, "read", erased_after_reading)
     answer = api.admin.post("/v1/answers", json=ASKED).json()
     assert (answer["answer"], answer["citations"], answer["withheld"]) == (WITHHELD, [], 1)
     assert "lunch at noon" not in stored(api)
@@ -284,3 +284,17 @@ def test_a_widget_session_is_not_its_user(api: Api) -> None:
     token = page.post("/v1/widget-sessions", json={"widget_id": widget}).json()["token"]
     session = api.client(token, Origin="https://a.example")
     problem(session.get("/v1/users/anybody/export"), 403)
+
+
+def test_every_quoted_document_is_known_as_one_that_the_answer_is_made_of(tmp_path: Path) -> None:
+    api = Api(tmp_path, answering={"context_tokens": 100, "passages": 1})
+    try:
+        for day in ("Monday", "Tuesday", "Friday"):
+            api.add(f"{day}.txt", f"On {day} lunch is at noon in the canteen. " * 40)
+        answer = api.admin.post("/v1/answers", json=ASKED).json()
+        quoted = {citation["document_id"] for citation in answer["citations"]}
+        assert quoted
+        with api.database.reading() as session:
+            assert quoted <= {str(id_) for id_ in session.scalars(select(AnswerDocument.document_id))}
+    finally:
+        api.close()

@@ -3,14 +3,15 @@
 import os
 import random
 import signal
-import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from moat.tables import AnswerRow, CallRow, utc_now
 from tests.fakes.models import COST, PIECES, rows
@@ -20,7 +21,7 @@ from tests.fakes.patient import eventually
 from workers.sweep import sweep
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(3000)]
-BRIEF = {"MOAT_ANSWERING__DEADLINE_S": "4", "MOAT_ANSWERING__DRAIN_S": "1"}
+BRIEF = {"MOAT_ANSWERING__DEADLINE_S": "15", "MOAT_ANSWERING__DRAIN_S": "1"}
 KILLS = 200
 
 
@@ -47,13 +48,14 @@ def passed(world: PaidWorld) -> int:
     return int(eventually(lambda: (world.faults / "passed").exists() and (world.faults / "passed").read_text()))
 
 
-def kill_at_statement(world: PaidWorld, number: int, statement: int) -> None:
-    """Ask a question whose API dies before the statement of this number."""
+def kill_at_statement(world: PaidWorld, numbers: Iterator[int], statement: int) -> None:
+    """Ask a question whose API dies before the statement of this number; a slow one may need another question."""
     ready(world.processes[0])  # else it would die while it starts, and its successor answer
     pid = world.processes[0].pid
     (world.faults / "armed.new").write_text(str(statement))
     (world.faults / "armed.new").rename(world.faults / "armed")
-    assert ask(world, number) == 0
+    while ask(world, next(numbers)) and world.processes[0].pid == pid:
+        continue
     eventually(lambda: world.processes[0].pid != pid)
 
 
@@ -86,14 +88,16 @@ def test_each_line_of_the_providers_log_has_one_row_and_each_row_without_one_is_
         # Every part of the call is struck: one statement of each slice, by chance.
         slices = [chance.uniform(n, n + 1) * steps / (kills - in_stream) for n in range(kills - in_stream)]
         chance.shuffle(slices)
-        for number, statement in enumerate(slices, 2):
-            kill_at_statement(world, number, int(statement))
-        for number in range(2 + len(slices), 2 + kills):
-            kill_in_stream(world, number)
-        assert ask(world, 2 + kills) == 200
+        numbers = count(2)
+        for statement in slices:
+            kill_at_statement(world, numbers, int(statement))
+        for _ in range(in_stream):
+            kill_in_stream(world, next(numbers))
+        assert ask(world, next(numbers)) == 200
         unsettled = [row for row in rows(world.api, CallRow) if row.status == "open"]
         assert unsettled, "else nothing died in mid-call"
-        time.sleep(max(0.0, (max(row.expires_at for row in unsettled) - utc_now()).total_seconds()))
+        with world.api.database.transaction() as session:  # as if the time of a call had passed
+            session.execute(update(CallRow).where(CallRow.status == "open").values(expires_at=utc_now()))
         sweep(world.api.worker)
         books_are_right(world, kills, steps)
 
