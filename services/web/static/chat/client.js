@@ -102,16 +102,18 @@ export class Client {
   async *answer(body, signal) {
     const options = { method: "POST", json: { ...body, stream: true }, signal, accept: "text/event-stream" };
     const response = await this.request("/v1/answers", options);
+    let whole = false;
     try {
       for await (const { event, data } of serverEvents(response.body)) {
         const value = JSON.parse(data);
         if (event === "error") throw new Problem(value);
         yield { event, data: value };
-        if (event === "done") return;
+        whole ||= event === "done"; // read on: to break off a stream that is about to end is a failed request
       }
     } catch (fault) {
-      if (fault instanceof Problem || fault.name === "AbortError") throw fault;
+      if (!whole && (fault instanceof Problem || fault.name === "AbortError")) throw fault;
     }
+    if (whole) return;
     throw new Problem({
       title: "The answer broke off",
       detail: "The connection ended before the answer was complete.",
