@@ -265,7 +265,7 @@ CLIENTS = {
 }
 _SPEAKING = re.compile(
     r"^\s*(?:import|from) (httpx|urllib\.request|urllib3|requests|aiohttp|socket|http\.client|openai|grpc|fsspec|s3fs"
-    r"|ftplib|smtplib|websockets|redis|botocore|httpx2|anthropic|cohere|ollama|aiobotocore|google)\b",
+    r"|ftplib|smtplib|websockets|redis|botocore|httpx2|anthropic|cohere|ollama|aiobotocore|google(?!\.protobuf))\b",
     re.M,
 )
 

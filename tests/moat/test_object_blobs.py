@@ -105,7 +105,7 @@ def test_bucket_that_is_not_there_is_unavailable_and_never_a_missing_blob(s3_buc
 def test_server_that_is_away_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, environment("http://127.0.0.1:9"))
     blobs = ObjectBlobs("s3://bucket", tmp_path / "staging")
-    with pytest.raises(Unavailable, match=r"s3://bucket .*127\.0\.0\.1:9") as error:
+    with pytest.raises(Unavailable, match=r"s3://bucket: .*127\.0\.0\.1:9") as error:
         blobs.check()
     assert "AWS_ENDPOINT_URL" in error.value.hint
 
