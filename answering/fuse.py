@@ -20,12 +20,15 @@ WITHOUT: Mapping[str, float] = {DENSE: 0.65, SPARSE: 0.35}
 FOREIGN: Mapping[str, float] = {TOKENS: 0.2, DENSE: 0.1, SPARSE: 0.7}
 
 
-def fuse(candidates: Sequence[Passage], fusion: Fusion, *, foreign: bool = False) -> list[Passage]:
+def fuse(
+    candidates: Sequence[Passage], fusion: Fusion, *, foreign: bool = False, depth: int | None = None
+) -> list[Passage]:
     """Order one embedder's candidates; each gets its rank and score as the arm `fused`.
 
-    `foreign`: the embedder does not know the question's language, so that words count most.
+    `foreign`: the embedder does not know the question's language, so that words count most. `depth`: how many each arm
+    found by itself; the dense arm also tells how near the others' finds are, which is no rank that it gave.
     """
-    scores = _by_rank(candidates) if fusion == "rrf" else _by_score(candidates, foreign)
+    scores = _by_rank(candidates, depth) if fusion == "rrf" else _by_score(candidates, foreign)
     ordered = sorted(zip(scores, candidates, strict=True), key=lambda pair: -pair[0])
     return [
         replace(passage, arms={**passage.arms, FUSED: ArmScore(rank, round(score, 6))})
@@ -55,8 +58,9 @@ def _copies_last(passages: Sequence[Passage]) -> list[Passage]:
     return different + copies
 
 
-def _by_rank(candidates: Sequence[Passage]) -> list[float]:
-    return [sum(1 / (RRF_K + arm.rank) for arm in passage.arms.values()) for passage in candidates]
+def _by_rank(candidates: Sequence[Passage], depth: int | None) -> list[float]:
+    found = ([arm.rank for arm in p.arms.values() if depth is None or arm.rank <= depth] for p in candidates)
+    return [sum(1 / (RRF_K + rank) for rank in ranks) for ranks in found]
 
 
 def _by_score(candidates: Sequence[Passage], foreign: bool) -> list[float]:

@@ -223,7 +223,8 @@ def _reranked(
 
 def _fused(space: _Space, candidates: Sequence[Passage], asked: _Asking) -> list[Passage]:
     foreign = asked.language != ENGLISH and knows_english_only(space.embedder)
-    return holding_first(fuse(candidates, asked.retrieval.fusion, foreign=foreign), quoted(asked.question))
+    fused = fuse(candidates, asked.retrieval.fusion, foreign=foreign, depth=asked.limit)
+    return holding_first(fused, quoted(asked.question))
 
 
 def _serving(session: Session, targets: Sequence[_Target]) -> dict[UUID, UUID | None]:

@@ -69,3 +69,11 @@ def test_lists_of_several_embedders_are_merged_by_rank_and_scores_tell_the_place
     merged = merge([[found("a"), found("bb")], [found("ccc"), found("dddd"), found("eeeee")]])
     assert names(merged) == ["a", "ccc", "bb", "dddd", "eeeee"]
     assert [p.score for p in merged] == [round(1 / (60 + rank), 6) for rank in range(1, 6)]
+
+
+def test_a_rank_that_an_arm_gave_to_another_s_find_does_not_count_in_rank_fusion() -> None:
+    both, alone = found("both", dense=0.3, sparse=1.0), found("alone", dense=0.9)
+    both = replace(both, arms={"dense": ArmScore(60, 0.3), "sparse": ArmScore(2, 1.0)})
+    alone = replace(alone, arms={"dense": ArmScore(1, 0.9)})
+    assert names(fuse([both, alone], "rrf")) == ["both", "alone"]
+    assert names(fuse([both, alone], "rrf", depth=50)) == ["alone", "both"]
