@@ -2,14 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
-_WORD = re.compile(r"\b\w")
-# Longer openings tell words apart better; beyond these a look-up costs more than the attempts that it saves.
-_LONG, _SHORT = 3, 2
+# Longer openings tell words apart better; a shorter one than two characters would be tried at too many.
+_LONG, _SHORT = 10, 2
 _LITERAL_CHARS = 4
 _SET_AT_MOST = 4
 
@@ -23,10 +22,15 @@ class Patterns:
 
     def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
         self._at_words: dict[str, list[tuple[str, re.Pattern[str]]]] = defaultdict(list)
-        self._anywhere: list[tuple[str, re.Pattern[str], tuple[str, ...]]] = []
+        self._anywhere: list[tuple[str, re.Pattern[str], tuple[str, ...], tuple[str, ...]]] = []
         for group, patterns in groups.items():
             for pattern in patterns:
                 self._add(group, pattern)
+        self._word = _longest_of(self._at_words)
+        self._tried = {
+            word: [one for opening, patterns in self._at_words.items() if word.startswith(opening) for one in patterns]
+            for word in self._at_words
+        }
 
     def find(self, text: str) -> Iterator[tuple[str, int, int]]:
         """Give (group, start, end) of every match; those of one group do not overlap."""
@@ -45,21 +49,31 @@ class Patterns:
                 self._at_words[word].append((group, compiled))
         else:
             literal = _openings(parsed, _LITERAL_CHARS)
-            self._anywhere.append((group, compiled, tuple(literal) if all(literal) else ()))
+            ascii_ones = tuple(opening for opening in literal if opening.isascii())
+            self._anywhere.append((group, compiled, tuple(literal) if all(literal) else ("",), ascii_ones))
 
     def _matches(self, text: str) -> Iterator[tuple[int, int, str]]:
         folded = text.lower()
         if len(folded) != len(text) or "ſ" in folded:  # letters that fold to others: places would not agree
             folded = "".join(_fold(character) for character in text)
-        for group, pattern, openings in self._anywhere:
-            if not openings or any(opening in folded for opening in openings):
+        is_ascii = folded.isascii()
+        for group, pattern, openings, ascii_ones in self._anywhere:
+            if any(opening in folded for opening in (ascii_ones if is_ascii else openings)):
                 yield from ((*match.span(), group) for match in pattern.finditer(text))
-        known = self._at_words.get
-        for word in _WORD.finditer(folded):
+        for word in self._word.finditer(folded):
             at = word.start()
-            for group, pattern in (*known(folded[at : at + _LONG], ()), *known(folded[at : at + _SHORT], ())):
+            for group, pattern in self._tried[word[1]]:
                 if match := pattern.match(text, at):
                     yield *match.span(), group
+
+
+def _longest_of(openings: Iterable[str]) -> re.Pattern[str]:
+    """Find each place where a word begins with an opening, and the longest such; first letters rule most words out."""
+    by_letter: dict[str, list[str]] = defaultdict(list)
+    for opening in sorted(openings, key=len, reverse=True):
+        by_letter[opening[0]].append(re.escape(opening[1:]))
+    branches = (f"{re.escape(letter)}(?:{'|'.join(rest)})" for letter, rest in by_letter.items())
+    return re.compile(rf"\b(?=({'|'.join(branches)}))" if by_letter else r"(?!)")
 
 
 def _fold(character: str) -> str:

@@ -30,6 +30,7 @@ class Embedder(Protocol):
     dimension: int
     max_tokens: int
     gives_tokens: bool  # vectors of word pieces, beside the one of the whole text
+    words_stand_alone: bool  # the pieces of a word between white space are the same whatever stands beside it
 
     def embed_texts(self, texts: Sequence[str]) -> Vector:
         """Embed chunks: shape (len(texts), dimension), float32, unit length."""

@@ -15,6 +15,7 @@ from moat.forward_passes import ForwardPasses, passes_at_once
 from moat.late_interaction import Vocabulary
 from moat.records import Vector, WordPieces
 from moat.settings import EmbedderSettings
+from moat.word_tokenizers import words_stand_alone
 
 # OpenVINO's binding sets itself up at its first calls, and two threads that make them at the same time wait for each
 # other for ever, one with Python's lock in its hand.
@@ -34,6 +35,7 @@ class OpenVinoEmbedder(ForwardPasses):
         self._inputs = facts.inputs
         self.gives_tokens = facts.gives_tokens
         self._span_tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
+        self.words_stand_alone = words_stand_alone(self._span_tokenizer)
         self._tokenizer: Any = Tokenizer.from_file(str(form / TOKENIZER))
         self._vocabulary = Vocabulary(self._tokenizer.get_vocab())
         self._tokenizer.enable_truncation(self.max_tokens)

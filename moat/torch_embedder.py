@@ -15,6 +15,7 @@ from moat.forward_passes import ForwardPasses, passes_at_once
 from moat.late_interaction import Vocabulary
 from moat.records import Vector, WordPieces
 from moat.settings import EmbedderSettings
+from moat.word_tokenizers import words_stand_alone
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -27,6 +28,8 @@ class TorchEmbedder(ForwardPasses):
         self.name = name
         self._model = load_model(folder)
         self._span_tokenizer: Any = deepcopy(self._model.tokenizer)
+        fast = getattr(self._span_tokenizer, "backend_tokenizer", None)
+        self.words_stand_alone = fast is not None and words_stand_alone(fast)
         dimension = self._model.get_embedding_dimension()
         if dimension is None:
             raise InvalidRequest(

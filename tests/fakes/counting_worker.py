@@ -24,7 +24,7 @@ class CountingEmbedder:
 
     def __init__(self, inner: Embedder, log: Path, pause_s: float) -> None:
         self.name, self.dimension, self.max_tokens = inner.name, inner.dimension, inner.max_tokens
-        self.gives_tokens = inner.gives_tokens
+        self.gives_tokens, self.words_stand_alone = inner.gives_tokens, inner.words_stand_alone
         self._inner = inner
         self._log = log
         self._pause_s = pause_s

@@ -17,6 +17,7 @@ class WordsEmbedder:
     """Texts that share words are near each other; `texts` counts what was embedded. A word's vector is its own."""
 
     gives_tokens = True
+    words_stand_alone = True
 
     def __init__(self, name: str = "words", dimension: int = 64, max_tokens: int = 256) -> None:
         self.name = name
