@@ -150,6 +150,14 @@ class AnsweringSettings(Section):
     link_hosts: tuple[str, ...] = Field(
         (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."
     )
+    searches_at_once: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="Questions whose passages are looked for at once in one process, half of them one caller's; "
+        "0: the cores.",
+    )
+    search_wait_s: PositiveSeconds = Field(10, description="Longest that a question waits for its turn.")
     deadline_s: PositiveSeconds = Field(60, description="Longest a whole answer may take.")
     first_token_s: PositiveSeconds = Field(30, description="Longest that one model may take to begin.")
     drain_s: PositiveSeconds = Field(5, description="How long a stream is read on for its bill after the client left.")

@@ -45,6 +45,7 @@ from services.parts import Parts
 from services.query import judgements
 from services.query import routes as query
 from services.rates import RateLimit, Rates
+from services.turns import Turns
 from services.upload import documents
 from services.upload import routes as upload
 from services.web.routes import router as web_router
@@ -92,6 +93,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     app.state.parts = used
     app.state.metrics = metrics.Metrics(used.database, used.publisher)
     app.state.rates = Rates(settings.rates, settings.broker.url)
+    app.state.turns = Turns.from_settings(settings.answering)
     problems.install(app)
     routed = (
         *(upload, documents, query, corpora, report, keys, widgets, reindex, sources, costs, budgets, health),

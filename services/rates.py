@@ -30,6 +30,7 @@ _PREFIX = "moat-rates"
 _PATIENCE_S = 0.5
 _AWAY_FOR_S = 5.0
 _THREADS = 16
+_NAMES_AT_MOST = 10_000
 # Supervisors and balancers ask these of every process, all from one address.
 _UNCOUNTED = ("/health/live",)
 
@@ -58,6 +59,7 @@ class Rates:
         self._shared = None if shared is None else MovingWindowRateLimiter(shared)
         self._away_until = 0.0
         self._telling = threading.Lock()
+        self._full_until: dict[tuple[str, str], float] = {}
 
     @property
     def counts(self) -> bool:
@@ -69,6 +71,7 @@ class Rates:
         limit = self._limits.get(kind)
         if limit is None:
             return
+        self.check(kind, name)
         if self._shared is not None and time.monotonic() >= self._away_until:
             try:
                 return self._hit(self._shared, limit, kind, name)
@@ -76,13 +79,26 @@ class Rates:
                 self._put_off(error)
         self._hit(self._alone, limit, kind, name)
 
+    def check(self, kind: str, name: str) -> None:
+        """Raise RateLimited where it is known, without asking anybody, that no call is taken yet."""
+        until = self._full_until.get((kind, name), 0.0)
+        if time.monotonic() < until:
+            raise self._refused(kind, until)
+
     def _hit(self, limiter: MovingWindowRateLimiter, limit: RateLimitItemPerSecond, kind: str, name: str) -> None:
         if limiter.hit(limit, kind, name):
             return
-        until = limiter.get_window_stats(limit, kind, name).reset_time
-        wait_s = min(self._window_s, max(1, math.ceil(until - time.time())))
-        raise RateLimited(
-            f"More than {limit.amount:,} calls in {self._window_s} s with one {kind}.",
+        wait_s = limiter.get_window_stats(limit, kind, name).reset_time - time.time()
+        until = time.monotonic() + min(self._window_s, wait_s)
+        if len(self._full_until) >= _NAMES_AT_MOST:
+            self._full_until = {}  # whoever calls on is asked for again
+        self._full_until[kind, name] = until
+        raise self._refused(kind, until)
+
+    def _refused(self, kind: str, until: float) -> RateLimited:
+        wait_s = max(1, math.ceil(until - time.monotonic()))
+        return RateLimited(
+            f"More than {self._limits[kind].amount:,} calls in {self._window_s} s with one {kind}.",
             f"Call again in {wait_s} s; an operator sets the limit with MOAT_RATES__PER_{kind.upper()}.",
             wait_s,
         )
@@ -126,6 +142,8 @@ class RateLimit:
             return
         caller = _caller(scope)
         try:
+            for kind, name in caller:
+                self._rates.check(kind, name)
             await to_thread.run_sync(self._take, caller, limiter=self._threads)
             with self._under_way(*(caller or [("address", "")])[0]):
                 await self._app(scope, receive, send)

@@ -40,6 +40,7 @@ from services.query.schemas import (
     SearchShape,
 )
 from services.query.stream import AnswerStream, passage_body
+from services.turns import turn_of
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,13 @@ _SSE: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/search", response_model=SearchShape)
-def search_passages(body: SearchBody, reader: Asking, parts: PartsOf) -> JSONResponse:
+async def search_passages(body: SearchBody, request: Request, reader: Asking, parts: PartsOf) -> JSONResponse:
     """Find passages without asking a model."""
+    async with turn_of(reader, request):
+        return await to_thread.run_sync(_search, body, reader, parts)
+
+
+def _search(body: SearchBody, reader: Reader, parts: Parts) -> JSONResponse:
     _check(body, parts)
     if body.retrieval is not None and not reader.is_admin:
         raise Forbidden("Only an admin may choose how to retrieve.", "Leave 'retrieval' out.")
@@ -95,23 +101,27 @@ async def ask(
         passage_ids=passages,
         max_cost_usd=body.max_cost_usd,
     )
-    if body.dry_run:
-        return JSONResponse(await to_thread.run_sync(_estimate, query, reader, parts))
-    limits = parts.settings.answering
-    lasts_at_most = timedelta(seconds=limits.deadline_s + limits.drain_s) + MARGIN
-    asked = body.model_dump_json()
-    once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, asked, lasts_at_most=lasts_at_most)
-    stored = await to_thread.run_sync(once.begin)
-    if stored is not None:
-        again = await to_thread.run_sync(_recall, UUID(stored.body["id"]), reader, parts)
-        return _replayed(again) if body.stream else JSONResponse(again, stored.status)
-    events = answer(query, reader, parts.answering)
-    settings = parts.settings
-    model = body.model if body.model in settings.models else settings.default_model  # others are no label of a metric
-    counted: Metrics = request.app.state.metrics
-    recorded = _recording(_told(events, body, reader) if parts.settings.log_questions else events, once, counted, model)
-    # An error before the first event still has a status of its own; after it, a stream can only tell it as an event.
-    first = await anext(recorded)
+    # Until the passages are found, which comes with the first event; to wait for a model needs no turn.
+    async with turn_of(reader, request):
+        if body.dry_run:
+            return JSONResponse(await to_thread.run_sync(_estimate, query, reader, parts))
+        limits = parts.settings.answering
+        lasts_at_most = timedelta(seconds=limits.deadline_s + limits.drain_s) + MARGIN
+        asked = body.model_dump_json()
+        once = Once(parts.database, reader, "POST /v1/answers", idempotency_key, asked, lasts_at_most=lasts_at_most)
+        stored = await to_thread.run_sync(once.begin)
+        if stored is not None:
+            again = await to_thread.run_sync(_recall, UUID(stored.body["id"]), reader, parts)
+            return _replayed(again) if body.stream else JSONResponse(again, stored.status)
+        events = answer(query, reader, parts.answering)
+        settings = parts.settings
+        counted: Metrics = request.app.state.metrics
+        # Others are no label of a metric.
+        model = body.model if body.model in settings.models else settings.default_model
+        told = _told(events, body, reader) if settings.log_questions else events
+        recorded = _recording(told, once, counted, model)
+        # An error before the first event still has a status of its own; later a stream can only tell it as an event.
+        first = await anext(recorded)
     if body.stream:
         return AnswerStream(first, recorded)
     async with aclosing(recorded):
