@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Site
 from tests.browser.test_page import row, upload
@@ -175,6 +175,21 @@ def test_only_the_chosen_corpus_is_asked(page: Page, site: Site) -> None:
     fake.script.append([("done", whole("In March.", []))])
     page.goto(site.page_url)
     expect(ask(page, QUESTION).locator(".body")).to_contain_text("In March.")
+    assert fake.asked == [{"question": QUESTION, "stream": True, "corpora": list(fake.corpora)}]
+
+
+def test_a_question_asked_before_the_corpora_are_known_waits_for_them(page: Page, site: Site) -> None:
+    fake = site.scripted()
+    fake.script.append([("done", whole("In March.", []))])
+    held: list[Route] = []
+    page.route("**/v1/corpora?*", lambda route: held.append(route))
+    page.goto(site.page_url)
+    turn = ask(page, QUESTION)
+    while not held:
+        page.wait_for_timeout(20)
+    assert fake.asked == []
+    held[0].continue_()
+    expect(turn.locator(".body")).to_contain_text("In March.")
     assert fake.asked == [{"question": QUESTION, "stream": True, "corpora": list(fake.corpora)}]
 
 

@@ -62,15 +62,20 @@ async function signIn(problem) {
   const key = sessionStorage.getItem(KEY) ?? (await askForKey(problem));
   client = new Client(SERVER, new Key(key));
   chat.token = key;
+  let known;
+  // A question asked before the corpora are here waits for them: it would be asked of all.
+  chat.corpora = new Promise((resolve) => (known = resolve));
   try {
     corpora = await everyPage("/v1/corpora");
   } catch (fault) {
+    known(null);
     if (fault.status === 401) return signOut(fault);
     $("#documents").replaceChildren(problemNote(fault, { retry: () => signIn() }));
     return;
   }
   signedIn(true);
   fillCorpora(sessionStorage.getItem(CORPUS));
+  known(corpora.length ? [select.value] : null);
 }
 
 function signOut(problem) {

@@ -9,8 +9,8 @@ const HOME = new URL("../..", import.meta.url).href; // the server that this mod
  * <moat-chat widget="wid_..." [signature-url] [server] [floating] [heading] [placeholder] [theme]>
  *
  * `signature-url` is an address of the page's own server, which answers with a signature for its visitor.
- * Properties for Moat's own page, never attributes: `token` (a key), `corpora` (ids or names to ask, null for all),
- * `openDocument` (a function that shows a citation's document). Events: `moat-answer` and `moat-problem`.
+ * Properties for Moat's own page, never attributes: `token` (a key), `corpora` (ids or names to ask, null for all, or a
+ * promise of them), `openDocument` (a function that shows a citation's document). Events: `moat-answer` and `moat-problem`.
  */
 export class MoatChat extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
@@ -135,7 +135,8 @@ export class MoatChat extends HTMLElement {
     this.#abort = new AbortController();
     this.busy(true);
     try {
-      const body = this.corpora?.length ? { question, corpora: this.corpora } : { question };
+      const corpora = await this.corpora;
+      const body = corpora?.length ? { question, corpora } : { question };
       for await (const { event, data } of this.client().answer(body, this.#abort.signal)) {
         const following = this.atEnd();
         turn.take(event, data);
