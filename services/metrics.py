@@ -26,6 +26,9 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 # Names of users, corpora and questions are in no label: whoever reads metrics need not know them.
 _CALL = ("provider", "model", "kind", "status")
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}, "description": "The figures."}
+}
 _EVERYTHING = Reader(key_id=None, user="", scopes=frozenset({"admin"}))
 
 
@@ -172,7 +175,7 @@ class Timed:
             self._metrics.note_request(method, route, status, time.perf_counter() - started)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Response, responses=_TEXT)
 def metrics(request: Request, parts: PartsOf) -> Response:
     """Give Prometheus its figures: to this machine itself, or for a key with the scope `metrics`."""
     if not _is_this_machine(request, parts.settings.api.trusted_proxies):
