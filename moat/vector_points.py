@@ -10,7 +10,7 @@ from qdrant_client import models
 from qdrant_client.conversions.conversion import RestToGrpc
 
 from moat.records import EmbeddedChunk, Vector
-from moat.vector_search import DENSE, SPARSE, TOKENS
+from moat.vector_search import DENSE, SPARSE, TOKENS, Hit
 
 _LENGTH_DELIMITED_1 = b"\x0a"  # the tag of field 1: a row of MultiDenseVector, the packed numbers of DenseVector
 
@@ -44,6 +44,29 @@ def message(id_: UUID, common: Mapping[str, Any], embedded: EmbeddedChunk) -> pb
     if tokens is not None:
         written.vectors.vectors.vectors[TOKENS].multi_dense.MergeFromString(_rows(tokens))
     return written
+
+
+def hit_of_message(found: pb.ScoredPoint) -> Hit:
+    """Read a point's payload as it came over the wire, where the client's own way makes a model of each value."""
+    payload = found.payload
+    start, end = payload["span"].list_value.values
+    page = payload["page"]
+    return Hit(
+        id=UUID(found.id.uuid),
+        document_id=UUID(payload["document_id"].string_value),
+        version=payload["version"].integer_value,
+        ordinal=payload["ordinal"].integer_value,
+        page=page.integer_value if page.HasField("integer_value") else None,
+        span=(start.integer_value, end.integer_value),
+        text=payload["text"].string_value,
+        heading_path=tuple(heading.string_value for heading in payload["heading_path"].list_value.values),
+        page_starts=tuple(_pair(starts) for starts in payload["page_starts"].list_value.values),
+    )
+
+
+def _pair(value: pb.Value) -> tuple[int, int]:
+    one, other = value.list_value.values
+    return one.integer_value, other.integer_value
 
 
 def _rows(tokens: Vector) -> bytes:

@@ -1,8 +1,8 @@
 """One question to one collection: what Qdrant is asked, and what it said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from qdrant_client import models
@@ -14,6 +14,8 @@ from moat.records import ArmScore, SparseVector, Vector
 DENSE, SPARSE, TOKENS = "dense", "sparse", "tokens"
 Arm = Literal["dense", "sparse", "tokens"]
 ARMS: tuple[Arm, ...] = ("dense", "sparse", "tokens")
+# A found point: its id, its score, and the point in the form in which it came.
+Scored = tuple[str, float, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,49 +53,52 @@ class Hits:
 def requests(
     asked: Asked, arms: Sequence[Arm], readable: models.Filter | None, limit: int
 ) -> list[models.QueryRequest]:
-    """Write the request of each arm, and the one that brings all their candidates, rescored where tokens are given.
+    """Write the request of each arm, and one that rescores all their candidates by tokens where these are given.
 
     The dense arm tells how near the other's candidates are as well. The filter stands inside each prefetch: nothing
-    that may not be read ever takes a place among the candidates.
+    that may not be read ever takes a place among the candidates. The payload comes once, with every candidate.
     """
-    query = {
+    query: dict[Arm, Any] = {
         DENSE: asked.dense.tolist(),
         SPARSE: models.SparseVector(indices=list(asked.sparse.indices), values=list(asked.sparse.values)),
     }
+    if asked.tokens is not None:
+        query[TOKENS] = asked.tokens.tolist()
     prefetch = [models.Prefetch(query=query[arm], using=arm, filter=readable, limit=limit) for arm in arms]
-    singles = [
+    every = covering(arms, asked)
+    return [
         models.QueryRequest(
-            prefetch=prefetch if arm == DENSE and len(arms) > 1 else None,
+            prefetch=prefetch if arm == TOKENS or (arm == DENSE and len(arms) > 1) else None,
             query=query[arm],
             using=arm,
             filter=readable,
-            limit=limit * len(arms) if arm == DENSE else limit,
-            with_payload=False,
+            limit=limit if arm == SPARSE else limit * len(arms),
+            with_payload=arm == every,
         )
-        for arm in arms
+        for arm in answered(arms, asked)
     ]
-    rescored = asked.tokens is not None
-    together = models.QueryRequest(
-        prefetch=prefetch,
-        query=asked.tokens.tolist() if asked.tokens is not None else models.RrfQuery(rrf=models.Rrf()),
-        using=TOKENS if rescored else None,
-        filter=readable,
-        limit=limit * len(arms),
-        with_payload=True,
-    )
-    return [*singles, together]
 
 
-def hits(arms: Sequence[Arm], rescored: bool, answers: Sequence[Sequence[models.ScoredPoint]]) -> Hits:
-    """Read the answers to `requests`."""
-    *singles, together = answers
-    named = [*zip(arms, singles, strict=True), *([(TOKENS, together)] if rescored else [])]
-    ids = {point.id: UUID(str(point.id)) for point in together}  # each is read once: that takes longer than it seems
+def answered(arms: Sequence[Arm], asked: Asked) -> tuple[Arm, ...]:
+    """Name the arms that `requests` asks for, in its order."""
+    return (*arms, TOKENS) if asked.tokens is not None else tuple(arms)
+
+
+def covering(arms: Sequence[Arm], asked: Asked) -> Arm:
+    """Name the arm that gives every candidate."""
+    return TOKENS if asked.tokens is not None else DENSE if DENSE in arms else SPARSE
+
+
+def hits(arms: Sequence[Arm], asked: Asked, answers: Sequence[Sequence[Scored]], read: Callable[[Any], "Hit"]) -> Hits:
+    """Read the answers to `requests`; `read` makes a hit of a point with its payload."""
+    named = dict(zip(answered(arms, asked), answers, strict=True))
+    candidates = tuple(read(point) for _, _, point in named[covering(arms, asked)])
+    ids = {str(hit.id): hit.id for hit in candidates}  # each is read once: that takes longer than it seems
     ranks = {
-        arm: {ids[p.id]: ArmScore(rank, p.score) for rank, p in enumerate(points, 1) if p.id in ids}
-        for arm, points in named
+        arm: {ids[id_]: ArmScore(rank, score) for rank, (id_, score, _) in enumerate(points, 1) if id_ in ids}
+        for arm, points in named.items()
     }
-    return Hits(tuple(hit_of(point) for point in together), ranks)
+    return Hits(candidates, ranks)
 
 
 def readable_by(rule: Rule, lagging: Lagging) -> models.Filter | None:

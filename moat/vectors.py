@@ -9,6 +9,8 @@ from uuid import UUID, uuid5
 import grpc
 import httpx
 from qdrant_client import QdrantClient, models
+from qdrant_client import grpc as pb
+from qdrant_client.conversions.conversion import RestToGrpc
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException
 
 from moat.access import Rule
@@ -16,8 +18,22 @@ from moat.errors import Unavailable
 from moat.lagging import UP_TO_DATE, Lagging
 from moat.records import EmbeddedChunk
 from moat.settings import Settings
-from moat.vector_points import message, point
-from moat.vector_search import ARMS, DENSE, SPARSE, TOKENS, Arm, Asked, Hit, Hits, hit_of, hits, readable_by, requests
+from moat.vector_points import hit_of_message, message, point
+from moat.vector_search import (
+    ARMS,
+    DENSE,
+    SPARSE,
+    TOKENS,
+    Arm,
+    Asked,
+    Hit,
+    Hits,
+    Scored,
+    hit_of,
+    hits,
+    readable_by,
+    requests,
+)
 
 # A bigger batch holds the embedded engine's lock so long that questions wait for it.
 UPSERT_POINTS = 64
@@ -34,10 +50,16 @@ class Vectors:
     """The collections of all generations."""
 
     def __init__(
-        self, client: QdrantClient, token_form: models.Datatype = models.Datatype.FLOAT16, *, grpc: bool = False
+        self,
+        client: QdrantClient,
+        token_form: models.Datatype = models.Datatype.FLOAT16,
+        *,
+        grpc: bool = False,
+        timeout_s: float = 30,
     ) -> None:
         self._client = client
         self._grpc = grpc
+        self._timeout_s = timeout_s
         self._token_form = token_form
         self._made: set[str] = set()
 
@@ -64,6 +86,7 @@ class Vectors:
             ),
             models.Datatype(qdrant.token_form),
             grpc=qdrant.prefer_grpc,
+            timeout_s=qdrant.timeout_s,
         )
 
     def check(self) -> None:
@@ -224,9 +247,19 @@ class Vectors:
         if not used:
             return Hits((), {})
         wanted = requests(asked, used, readable_by(rule, lagging), candidates)
+        if self._grpc:
+            return hits(used, asked, self._by_message(collection, wanted), hit_of_message)
         with _translated():
-            answers = [response.points for response in self._client.query_batch_points(collection, wanted)]
-        return hits(used, asked.tokens is not None, answers)
+            responses = self._client.query_batch_points(collection, wanted)
+        return hits(used, asked, [[(str(p.id), p.score, p) for p in r.points] for r in responses], hit_of)
+
+    def _by_message(self, collection: str, wanted: Sequence[models.QueryRequest]) -> list[list[Scored]]:
+        """Ask over the wire itself: the client copies every number of a request, and makes models of every answer."""
+        written = [RestToGrpc.convert_query_request(one, collection) for one in wanted]
+        with _translated():
+            batch = pb.QueryBatchPoints(collection_name=collection, query_points=written)
+            answered = self._client.grpc_points.QueryBatch(batch, timeout=self._timeout_s)
+        return [[(point.id.uuid, point.score, point) for point in one.result] for one in answered.result]
 
     def get(self, collection: str, ids: Sequence[UUID]) -> list[Hit]:
         """Give the points of these ids that there are, in no order and without a score."""

@@ -7,8 +7,9 @@ from qdrant_client import grpc as pb
 
 from moat.errors import InvalidRequest
 from services.edge.filters import edge_filter
-from services.edge.queries import LIMIT, query_request
+from services.edge.queries import LIMIT, check_query
 from services.edge.refusal import Unsupported, only
+from services.edge.searches import Searches
 from services.edge.shapes import check_vectors
 from services.edge.store import Store
 from services.edge.wire import (
@@ -21,7 +22,6 @@ from services.edge.wire import (
     vector_choice,
     wire_id,
     wire_record,
-    wire_scored,
 )
 
 # Edge holds the interpreter for the whole of a call, and a waiting question needs it several times: small helpings
@@ -115,18 +115,20 @@ def _update(store: Store, name: str, operation: edge.UpdateOperation) -> pb.Poin
 
 
 def query(store: Store, request: pb.QueryPoints) -> pb.QueryResponse:
-    wanted = query_request(request)
+    check_query(request)
     with store.using(request.collection_name) as held:
-        found = held.shard.query(wanted)
-    return pb.QueryResponse(result=[wire_scored(point) for point in found])
+        return pb.QueryResponse(result=Searches(held.shard).answer(request))
 
 
 def query_batch(store: Store, request: pb.QueryBatchPoints) -> pb.QueryBatchResponse:
     only(request, "collection_name", "query_points")
-    wanted = edge.QueryBatchRequest([query_request(query) for query in request.query_points])
+    for one in request.query_points:
+        check_query(one)
     with store.using(request.collection_name) as held:
-        found = held.shard.query_batch(wanted)
-    return pb.QueryBatchResponse(result=[pb.BatchResult(result=[wire_scored(p) for p in points]) for points in found])
+        searches = Searches(held.shard)
+        return pb.QueryBatchResponse(
+            result=[pb.BatchResult(result=searches.answer(one)) for one in request.query_points]
+        )
 
 
 def get_points(store: Store, request: pb.GetPoints) -> pb.GetResponse:

@@ -138,12 +138,12 @@ def wire_record(record: edge.Record) -> pb.RetrievedPoint:
     )
 
 
-def wire_scored(point: edge.ScoredPoint) -> pb.ScoredPoint:
-    """Write a point with its score."""
+def wire_scored(point: edge.ScoredPoint, payload: Mapping[str, Any] | None) -> pb.ScoredPoint:
+    """Write a point with its score, and what of its payload was asked for."""
     return pb.ScoredPoint(
         id=wire_id(point.id),
         score=point.score,
         version=point.version,
-        payload=wire_payload(point.payload),
+        payload=wire_payload(payload),
         vectors=wire_vectors(point.vector),
     )
