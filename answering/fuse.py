@@ -1,7 +1,7 @@
 """One order out of what the arms said: by score where scores can be compared, by rank where not."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -13,6 +13,9 @@ FUSED = "fused"
 # Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet" (2009).
 RRF_K = 60
 _WORD = re.compile(r"\w+")
+# Passages that share so many of their pairs of neighbouring words are copies: of a page that was edited a little, say.
+NEARLY = 0.85
+_Pair = tuple[str, str]
 # Shares of the arms' scores, each brought to at most 1 among a question's candidates; see docs/benchmarks.md.
 WITH_TOKENS: Mapping[str, float] = {TOKENS: 0.45, DENSE: 0.35, SPARSE: 0.2}
 WITHOUT: Mapping[str, float] = {DENSE: 0.65, SPARSE: 0.35}
@@ -36,26 +39,36 @@ def fuse(
     ]
 
 
-def merge(lists: Sequence[Sequence[Passage]]) -> list[Passage]:
+def merge(lists: Sequence[Sequence[Passage]], most: int | None = None) -> list[Passage]:
     """Make one list of several embedders' by rank: the scores of different embedders say nothing about each other.
 
-    What says the same words as a better passage comes last. A passage's own score tells its place alone: what the arms'
-    scores are made of counts words of documents that the reader may not read.
+    What says nearly the same words and the same numbers as a better passage comes last; no more than `most` are given.
+    A passage's own score tells its place alone: what the arms' scores are made of counts words of documents that the
+    reader may not read.
     """
     ranked = sorted(((rank, at) for at, one in enumerate(lists) for rank in range(len(one))))
-    merged = _copies_last([lists[at][rank] for rank, at in ranked])
+    merged = _copies_last((lists[at][rank] for rank, at in ranked), len(ranked) if most is None else most)
     return [replace(passage, score=round(1 / (RRF_K + rank), 6)) for rank, passage in enumerate(merged, 1)]
 
 
-def _copies_last(passages: Sequence[Passage]) -> list[Passage]:
-    seen: set[str] = set()
+def _copies_last(passages: Iterable[Passage], most: int) -> list[Passage]:
     different: list[Passage] = []
     copies: list[Passage] = []
+    seen: dict[frozenset[str], list[frozenset[_Pair]]] = {}  # by the numbers in them: another number is another fact
     for passage in passages:
-        words = " ".join(_WORD.findall(passage.text.lower()))
-        (copies if words in seen else different).append(passage)
-        seen.add(words)
-    return different + copies
+        if len(different) == most:
+            break
+        words = _WORD.findall(passage.text.lower())
+        pairs = frozenset(zip(["", *words], words, strict=False))
+        alike = seen.setdefault(frozenset(word for word in words if word[0].isdigit()), [])
+        (copies if any(_nearly_equal(pairs, other) for other in alike) else different).append(passage)
+        alike.append(pairs)
+    return (different + copies)[:most]
+
+
+def _nearly_equal(one: frozenset[_Pair], other: frozenset[_Pair]) -> bool:
+    few, many = sorted((len(one), len(other)))
+    return few >= NEARLY * many and len(one & other) >= NEARLY * len(one | other)
 
 
 def _by_rank(candidates: Sequence[Passage], depth: int | None) -> list[float]:

@@ -15,6 +15,8 @@ from moat.sparse import ENGLISH
 # not. A near miss (the right subject without the answer) passes: telling that needs more than similarity.
 COVERAGE_WEIGHT = 0.5
 NEEDED = 0.2
+# The best passages that words are looked for in: what stands further down is no evidence for a first answer.
+JUDGED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def judge(question: str, passages: Sequence[Passage], min_similarity: float) -> 
     """
     cosines = [p.arms["dense"].score for p in passages if "dense" in p.arms]
     best = max(cosines, default=None)
-    coverage = best_coverage(question, passages)
+    coverage = best_coverage(question, passages[:JUDGED])
     similarity = min_similarity if best is None else best
     relevant = similarity + COVERAGE_WEIGHT * coverage >= min_similarity + NEEDED
     return Relevance(bool(passages) and relevant, best, coverage)

@@ -109,11 +109,13 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
             again = _targets(session, stale)
         for space, more in _search_all(again, asked, parts)[0].items():
             found[space] += more
-    passages = merge([_fused(space, candidates, asked) for space, candidates in found.items()])
-    passages, skipped = _reranked(question, passages, asked, parts)
-    verdict = judge(question, passages[: asked.limit], parts.settings.answering.min_similarity)
+    limits = parts.settings.answering
+    wanted = query.limit or limits.passages
+    fused = [_fused(space, candidates, asked) for space, candidates in found.items()]
+    passages, skipped = _reranked(question, merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
+    verdict = judge(question, passages, limits.min_similarity)
     return Found(
-        passages=tuple(passages[: query.limit or parts.settings.answering.passages]),
+        passages=tuple(passages[:wanted]),
         relevant=verdict.relevant,
         best_similarity=verdict.best_similarity,
         timings=asked.timings,

@@ -41,7 +41,7 @@ from moat.media import sniff
 from moat.object_blobs import open_blobs
 from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk, Reader, SparseVector
 from moat.settings import PipelineSettings, Settings
-from moat.tables import Document, DocumentAccess, Generation, Version
+from moat.tables import Document, DocumentAccess, Generation, LikenessRow, Version
 from moat.vectors import Vectors
 
 SIZES = (10_000, 50_000, 200_000)
@@ -134,7 +134,7 @@ def _seeds(embedder: Embedder) -> Iterator[EmbeddedChunk]:
         with path.open("rb") as opened:
             media_type = sniff(opened.read(4096), path, path.name)
         prepared = prepare(sandbox.parse(path, media_type, path.name), path.name, PipelineSettings(), embedder)
-        for batch in embed(prepared.chunks, prepared.canonical.title, embedder, tokens=True):
+        for batch in embed(prepared.chunks, prepared.about, embedder, tokens=True):
             yield from batch
     sandbox.close()
 
@@ -175,6 +175,7 @@ def _catalog(database: Database, corpus_id: UUID, document: UUID, access: Sequen
         session.flush()
         session.add_all(DocumentAccess(document_id=document, principal=principal) for principal in access)
         session.add(Version(document_id=document, number=1, sha256=key, size=1, filename=key, media_type="text/plain"))
+        session.add(LikenessRow(document_id=document, version=1, language="en", signature=b""))
 
 
 def _name(size: int) -> str:
@@ -206,7 +207,7 @@ def _edge(home: Path) -> Iterator[tuple[Settings, psutil.Process]]:
     process = subprocess.Popen(command, env=os.environ | {"MOAT_QDRANT__API_KEY": "benchmark"})
     try:
         url = f"http://127.0.0.1:{port}"
-        qdrant = {"url": url, "grpc_port": port, "api_key": "benchmark", "token_form": "turbo8"}
+        qdrant = {"url": url, "grpc_port": port, "api_key": "benchmark"}
         yield Settings.model_validate({"home": home, "qdrant": qdrant}), psutil.Process(process.pid)
     finally:
         process.terminate()
@@ -215,7 +216,7 @@ def _edge(home: Path) -> Iterator[tuple[Settings, psutil.Process]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True, help="folder of the grown indexes, 15 kB a chunk")
+    parser.add_argument("--home", type=Path, required=True, help="folder of the grown indexes, 10 kB a chunk")
     parser.add_argument("--build", action="store_true", help="grow them first")
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=list(SIZES))
     parser.add_argument("--questions", type=int, default=80, help="how many of the questions are asked")

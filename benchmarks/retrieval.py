@@ -63,9 +63,12 @@ def _moat(
 ) -> Iterator[tuple[Arm, ...]]:
     place = nullcontext(options) if options.server else running_moat()
     with place as moat, connect(moat.server, moat.key) as http:
-        uploaded = upload(http, options.corpus, workload.root, workload.names, DEADLINE_S)
-        built["moat"] = asdict(uploaded)
-        print(f"moat: {len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s", flush=True)
+        if not options.indexed:
+            uploaded = upload(http, options.corpus, workload.root, workload.names, DEADLINE_S)
+            built["moat"] = asdict(uploaded)
+            print(
+                f"moat: {len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s", flush=True
+            )
         if workload.name == LONG_REPORTS:
             yield tuple(_page_arm(http, options.corpus, name) for name in arms)
         else:
@@ -108,10 +111,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--server", help="a running Moat; without it one is started for the run")
     parser.add_argument("--key", help="an admin key of --server")
     parser.add_argument("--corpus", default="benchmark")
+    parser.add_argument("--indexed", action="store_true", help="the corpus of --server holds the files already")
     parser.add_argument("--arms", default=",".join((*MOAT_ARMS, STARTER)))
     options = parser.parse_args()
     if options.server and not options.key:
         parser.error("--server needs --key")
+    if options.indexed and not options.server:
+        parser.error("--indexed needs --server")
     if not options.set and not (options.docs and options.list and options.questions):
         parser.error("give --set, or --docs, --list and --questions")
     return options

@@ -39,8 +39,7 @@ def connected(settings: Settings, qdrant_port: int, broker_port: int) -> Setting
     if not qdrant.url:
         secret = SecretStr(home.secret("qdrant"))
         address = {"url": f"http://{LOOPBACK}:{qdrant_port}", "grpc_port": qdrant_port, "api_key": secret}
-        form = qdrant.token_form if "token_form" in qdrant.model_fields_set else "turbo8"
-        qdrant = qdrant.model_copy(update={**address, "prefer_grpc": True, "token_form": form})
+        qdrant = qdrant.model_copy(update={**address, "prefer_grpc": True})
     return settings.model_copy(update={"broker": broker, "qdrant": qdrant})
 
 
@@ -68,7 +67,6 @@ def _environment(complete: Settings, port: int) -> dict[str, str]:
         "MOAT_API__PORT": str(port),
         "MOAT_BROKER__URL": complete.broker.url,
         "MOAT_QDRANT__URL": complete.qdrant.url,
-        "MOAT_QDRANT__TOKEN_FORM": complete.qdrant.token_form,
         "MOAT_QDRANT__API_KEY": complete.qdrant.api_key.get_secret_value(),
         "MOAT_QDRANT__GRPC_PORT": str(complete.qdrant.grpc_port),
         "MOAT_QDRANT__PREFER_GRPC": str(complete.qdrant.prefer_grpc).lower(),

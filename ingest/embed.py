@@ -12,7 +12,7 @@ BATCH = 64
 
 def embed(
     chunks: Sequence[Chunk],
-    title: str,
+    about: str,
     embedder: Embedder,
     on_progress: Callable[[int, int], None] | None = None,
     known: MutableMapping[bytes, Kept] | None = None,
@@ -22,14 +22,15 @@ def embed(
     """Yield the chunks with their vectors in batches of `BATCH`, in order; `on_progress` hears (done, total).
 
     A text whose vectors are in `known` is not embedded; those of all others are added to it. With `tokens` the chunks
-    get token vectors as well, of an embedder that gives them. Words are stemmed as `language` is, else as English.
+    get token vectors as well, of an embedder that gives them. Words are stemmed as `language` is, else as English;
+    those of `about` find every chunk.
     """
     vectors = {} if known is None else known
     for at in range(0, len(chunks), BATCH):
         batch = chunks[at : at + BATCH]
         keys = [key(embedder, piece.text, tokens=tokens) for piece in batch]
         _embed_unknown(dict(zip(keys, batch, strict=True)), embedder, vectors, tokens)
-        yield [_embedded(piece, title, language, vectors[name]) for name, piece in zip(keys, batch, strict=True)]
+        yield [_embedded(piece, about, language, vectors[name]) for name, piece in zip(keys, batch, strict=True)]
         if on_progress:
             on_progress(at + len(batch), len(chunks))
 
@@ -48,12 +49,12 @@ def _embed_unknown(
         vectors.update((name, Kept.of(one)) for name, one in zip(unknown, embedder.embed_texts(texts), strict=True))
 
 
-def _embedded(piece: Chunk, title: str, language: str, kept: Kept) -> EmbeddedChunk:
+def _embedded(piece: Chunk, about: str, language: str, kept: Kept) -> EmbeddedChunk:
     # As they are kept, so that vectors are the same whether they were kept or have just been made.
-    sparse = encode_chunk(sparse_text(piece, title), language or ENGLISH)
+    sparse = encode_chunk(sparse_text(piece, about), language or ENGLISH)
     return EmbeddedChunk(piece, kept.text_vector(), sparse, kept.token_vectors())
 
 
-def sparse_text(chunk: Chunk, title: str) -> str:
-    """Put title and headings in front for the words' sake; dense vectors are measurably better without them."""
-    return "\n".join((title, *chunk.heading_path, chunk.text))
+def sparse_text(chunk: Chunk, about: str) -> str:
+    """Put title, name and headings in front for the words' sake; dense vectors are measurably better without them."""
+    return "\n".join((about, *chunk.heading_path, chunk.text))

@@ -16,6 +16,7 @@ from moat.embedder import Embedder
 from moat.errors import ParsingFailed
 from moat.records import CanonicalText, Chunk, ParsedDocument
 from moat.settings import PipelineSettings
+from moat.sparse import name_words
 
 __all__ = [
     "PARSER_VERSION",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
-VERSION = 4
+VERSION = 5
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
 PARSER_VERSION = "5"
 # Raise it when redaction finds other things: masked elements are then made again where the original is kept.
@@ -46,6 +47,7 @@ class Prepared:
 
     canonical: CanonicalText
     chunks: tuple[Chunk, ...]
+    about: str  # the document's title and its file's name as words: what its chunks are found by as well
     language: str  # by ISO 639-1; empty where it cannot be told
     report: dict[str, Any]  # JSON: how often each rule did something, and what the parser warns of
 
@@ -65,7 +67,8 @@ def prepare(parsed: ParsedDocument, name: str, settings: PipelineSettings, embed
     chunks = tuple(chunk(canonical, blocks, embedder, settings.chunk_tokens))
     if not chunks:
         raise ParsingFailed(f"No readable text was found in {name!r}.", "Check the document and send it again.")
-    return Prepared(canonical, chunks, language_of(canonical.text), report)
+    about = "\n".join((canonical.title, name_words(shown_name)))
+    return Prepared(canonical, chunks, about, language_of(canonical.text), report)
 
 
 def stored_as(settings: PipelineSettings) -> str:

@@ -61,9 +61,10 @@ class QdrantSettings(Section):
     grpc_port: int = Field(6334, ge=1, le=65_535, description="Qdrant's gRPC port.")
     prefer_grpc: bool = Field(True, description="Talk gRPC where the client can.")
     timeout_s: PositiveSeconds = Field(30, description="Longest wait for one call.")
-    token_form: Literal["float16", "turbo8"] = Field(
-        "float16",
-        description="How new collections keep token vectors; the embedded Qdrant's default is 'turbo8', half as big.",
+    token_form: Literal["auto", "float16", "turbo8", "turbo4"] = Field(
+        "auto",
+        description="How new collections keep token vectors: 28, 14 or 7 kB a chunk; 'auto' is the smallest that the "
+        "server knows.",
     )
 
 

@@ -5,6 +5,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
 
 import mmh3
 import Stemmer
@@ -31,6 +32,11 @@ _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u
 _MARKS = "".join(chr(c) for c in range(0x300, 0x3000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
 _PLAIN = re.compile(r"\w+", re.ASCII)
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}{_MARKS}]+)|(?:(?![{_UNSPACED}])[\w{_MARKS}])+")
+_IN_A_NAME = re.compile(r"[^\W_]+")
+_RUN_OF_ONE_KIND = re.compile(r"[^\W\d_]+|\d+")
+_LONG_NUMBER = re.compile(r"\d{3,}")
+# Of longer questions, which are texts, no two words are put together to look for a name.
+_JOINED_AT_MOST = 60
 _stemmers = threading.local()
 
 
@@ -47,6 +53,12 @@ def terms(text: str, language: str = ENGLISH) -> list[str]:
     return stemmed
 
 
+def name_words(name: str) -> str:
+    """Spell out what a file's name tells: `ACME_2022_10K.pdf` is about ACME, about 2022 and about a 10K (10, K)."""
+    stem = PurePosixPath(name).stem
+    return " ".join(dict.fromkeys([*_IN_A_NAME.findall(stem), *_RUN_OF_ONE_KIND.findall(stem)]))
+
+
 def encode_chunk(text: str, language: str = ENGLISH) -> SparseVector:
     """Weigh a chunk's terms by BM25 without the IDF factor."""
     counts = Counter(_hash(term) for term in terms(text, language))
@@ -56,9 +68,24 @@ def encode_chunk(text: str, language: str = ENGLISH) -> SparseVector:
 
 
 def encode_question(text: str, languages: Collection[str] = (ENGLISH,)) -> SparseVector:
-    """Give each of a question's terms the weight one, in the form that it has in each of the languages searched."""
-    unique = tuple(dict.fromkeys(_hash(term) for language in languages for term in terms(text, language)))
+    """Give each of a question's terms the weight one, in the form that it has in each of the languages searched.
+
+    Names are often written in one (`AmericanExpress`, `FY2022`): such spellings are looked for beside the words.
+    """
+    asked = f"{text} {' '.join(_other_spellings(text))}"
+    unique = tuple(dict.fromkeys(_hash(term) for language in languages for term in terms(asked, language)))
     return SparseVector(unique, (1.0,) * len(unique))
+
+
+def _other_spellings(text: str) -> Iterator[str]:
+    """Write a question's words as names have them: neighbours as one word, the year out of FY2022."""
+    words = _PLAIN.findall(text.lower())
+    if len(words) > _JOINED_AT_MOST:
+        return
+    yield from (year for word in words if not word.isdigit() for year in _LONG_NUMBER.findall(word))
+    for length in (2, 3):
+        runs = zip(*(words[start:] for start in range(length)), strict=False)
+        yield from ("".join(run) for run in runs if all(map(str.isalpha, run)))
 
 
 def _words(text: str) -> Iterator[str]:

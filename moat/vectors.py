@@ -18,12 +18,12 @@ from moat.errors import Unavailable
 from moat.lagging import UP_TO_DATE, Lagging
 from moat.records import EmbeddedChunk
 from moat.settings import Settings
+from moat.vector_collections import declare, forms
 from moat.vector_points import hit_of_message, message, point
 from moat.vector_search import (
     ARMS,
     DENSE,
     SPARSE,
-    TOKENS,
     Arm,
     Asked,
     Hit,
@@ -52,7 +52,7 @@ class Vectors:
     def __init__(
         self,
         client: QdrantClient,
-        token_form: models.Datatype = models.Datatype.FLOAT16,
+        token_forms: Sequence[models.Datatype] = (models.Datatype.FLOAT16,),
         *,
         grpc: bool = False,
         timeout_s: float = 30,
@@ -60,7 +60,7 @@ class Vectors:
         self._client = client
         self._grpc = grpc
         self._timeout_s = timeout_s
-        self._token_form = token_form
+        self._token_forms = token_forms
         self._made: set[str] = set()
 
     @classmethod
@@ -84,7 +84,7 @@ class Vectors:
                     "grpc.max_reconnect_backoff_ms": 1000,
                 },
             ),
-            models.Datatype(qdrant.token_form),
+            forms(qdrant.token_form),
             grpc=qdrant.prefer_grpc,
             timeout_s=qdrant.timeout_s,
         )
@@ -106,11 +106,7 @@ class Vectors:
                 self._made.add(collection)
                 return
             try:
-                self._client.create_collection(
-                    collection,
-                    vectors_config=_dense_vectors(dimension, self._token_form if tokens else None),
-                    sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-                )
+                declare(self._client, collection, dimension, self._token_forms if tokens else ())
             except (ApiException, grpc.RpcError):
                 if not self._client.collection_exists(collection):
                     raise  # else another worker was quicker
@@ -274,21 +270,6 @@ class Vectors:
         selector = models.FilterSelector(filter=models.Filter(must=list(conditions)))
         with _translated():
             self._client.delete(collection, selector, wait=True)
-
-
-def _dense_vectors(dimension: int, token_form: models.Datatype | None) -> dict[str, models.VectorParams]:
-    declared = {DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)}
-    if token_form is not None:
-        declared[TOKENS] = models.VectorParams(
-            size=dimension,
-            # A question's rows are longer the rarer their words: cosine would make them equal again.
-            distance=models.Distance.DOT,
-            on_disk=True,
-            datatype=token_form,
-            hnsw_config=models.HnswConfigDiff(m=0),  # candidates are rescored, never searched for, by these
-            multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-        )
-    return declared
 
 
 def _document(document_id: UUID) -> models.FieldCondition:

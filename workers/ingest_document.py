@@ -147,14 +147,15 @@ def _write_vectors(
     claim: Claim, work: Work, prepared: pipeline.Prepared, embedder: Embedder, parts: Parts
 ) -> tuple[KeptVectors, int]:
     """Write the points; give the vectors to keep, and how many of them had to be made."""
-    chunks, title = prepared.chunks, prepared.canonical.title
+    chunks = prepared.chunks
     kept = KeptVectors(work.sha256, work.fingerprint, parts.blobs)
     tokens = work.pipeline.late_interaction and embedder.gives_tokens
     wanted = (key(embedder, c.text, tokens=tokens) for c in chunks)
     kept.look_around(wanted, work.sha256, claim.document_id, parts.database)
     known = len(kept.vectors)
     done, told_at = 0, time.monotonic()
-    for batch in embed(chunks, title, embedder, known=kept.vectors, language=prepared.language, tokens=tokens):
+    known_vectors, language = kept.vectors, prepared.language
+    for batch in embed(chunks, prepared.about, embedder, known=known_vectors, language=language, tokens=tokens):
         claim.check()
         parts.vectors.upsert(work.collection, claim.generation_id, claim.document_id, claim.version, work.access, batch)
         done += len(batch)

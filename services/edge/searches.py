@@ -10,7 +10,6 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import grpc as pb
 
-from services.edge.filters import edge_filter
 from services.edge.queries import query_request, search_request
 from services.edge.wire import Id, payload_choice, wire_scored
 
@@ -43,12 +42,10 @@ class Searches:
 
     def _rescored(self, query: pb.QueryPoints) -> list[edge.ScoredPoint]:
         """Score what the prefetches bring: the same as a search among these points alone."""
-        brought = {point.id for search in query.prefetch for point in self._once(search)}
-        if not brought:
-            return []
-        allowed = edge_filter(query.filter)
-        among = edge.Filter(must=[edge.HasIdCondition(brought), *([allowed] if allowed else [])])
-        return self._shard.query(query_request(query, among=among))
+        searches = (_narrowed(search, query.filter) for search in query.prefetch)
+        brought = {point.id for search in searches for point in self._once(search)}
+        among = edge.Filter(must=[edge.HasIdCondition(brought)])
+        return self._shard.query(query_request(query, among=among)) if brought else []
 
     def _payloads(self, ids: Sequence[Id], selector: pb.WithPayloadSelector) -> Mapping[Id, dict[str, Any] | None]:
         choice = payload_choice(selector)
@@ -61,6 +58,17 @@ def _rescores(query: pb.QueryPoints) -> bool:
     """Tell a search by a vector among what plain searches bring; ranks can only be fused by Edge itself."""
     plain = all(not search.prefetch and search.HasField("query") for search in query.prefetch)
     return bool(query.prefetch) and plain and query.query.WhichOneof("variant") == "nearest"
+
+
+def _narrowed(search: pb.PrefetchQuery, outer: pb.Filter) -> pb.PrefetchQuery:
+    """Put a search's filter into what it prefetches, where Qdrant applies it too."""
+    if outer == search.filter or not outer.ListFields():
+        return search
+    narrowed = pb.PrefetchQuery()
+    narrowed.CopyFrom(search)
+    filters = [one for one in (search.filter, outer) if one.ListFields()]
+    narrowed.filter.CopyFrom(pb.Filter(must=[pb.Condition(filter=one) for one in filters]))
+    return narrowed
 
 
 def _wants(selector: pb.WithVectorsSelector) -> bool:

@@ -65,6 +65,33 @@ def test_copies_of_a_better_passage_come_last_and_are_not_lost() -> None:
     assert names(merge([[*same, found("ccc"), found("dddd")]])) == ["a", "ccc", "dddd", "bb"]
 
 
+LEAVE = (
+    "Employees who have worked here for a year may take 28 days of paid leave, which their manager approves first, "
+    "and which they may carry over to the following spring if a project kept them from taking it in time."
+)
+
+
+def test_a_slightly_edited_copy_comes_last_but_another_figure_is_another_fact() -> None:
+    edited, changed = LEAVE.replace("spring", "summer"), LEAVE.replace("28", "30")
+    texts = {"a": LEAVE, "bb": edited, "ccc": changed}
+    found_ = [replace(found(name), text=text) for name, text in texts.items()]
+    assert names(merge([[*found_, found("dddd")]])) == ["a", "ccc", "dddd", "bb"]
+
+
+def test_the_same_words_in_another_order_are_no_copy() -> None:
+    one, other = (
+        replace(found("a"), text="The buyer pays the seller"),
+        replace(found("bb"), text="The seller pays the buyer"),
+    )
+    assert names(merge([[one, other, found("ccc")]])) == ["a", "bb", "ccc"]
+
+
+def test_a_copy_takes_no_place_among_the_wanted_ones() -> None:
+    copies = [replace(found("c" * n), text="The lamp, lit.") for n in range(1, 5)]
+    assert names(merge([[*copies, found("other" * 2), found("third" * 3)]], most=2)) == ["c", "otherother"]
+    assert len(merge([copies], most=3)) == 3
+
+
 def test_lists_of_several_embedders_are_merged_by_rank_and_scores_tell_the_place_alone() -> None:
     merged = merge([[found("a"), found("bb")], [found("ccc"), found("dddd"), found("eeeee")]])
     assert names(merged) == ["a", "ccc", "bb", "dddd", "eeeee"]

@@ -32,7 +32,7 @@ def chunks(count):
 @pytest.mark.parametrize("name", ["docx", "pptx", "xlsx", "eml"])
 def test_a_file_becomes_vectors(read, name):
     prepared = prepare(read(getattr(documents, name)(), f"a.{name}"), f"a.{name}", SETTINGS, WordsEmbedder())
-    (batch,) = embed(prepared.chunks, prepared.canonical.title, WordsEmbedder())
+    (batch,) = embed(prepared.chunks, prepared.about, WordsEmbedder())
     assert [item.chunk for item in batch] == list(prepared.chunks)
     assert all(np.isclose(np.linalg.norm(item.dense), 1, atol=1e-3) and item.sparse.indices for item in batch)
 

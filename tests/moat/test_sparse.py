@@ -2,7 +2,7 @@
 
 import pytest
 
-from moat.sparse import encode_chunk, encode_question, terms
+from moat.sparse import encode_chunk, encode_question, name_words, terms
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,30 @@ def test_a_question_asks_in_the_form_of_every_language_searched() -> None:
     asked = encode_question("Häuser", ["de", "en"])
     for language in ("de", "en"):
         assert set(encode_chunk("Häuser", language).indices) <= set(asked.indices)
-    assert len(encode_question("lamp lamp lamps").indices) == 1
+    repeated = encode_question("lamp lamp lamps").indices
+    assert repeated.count(encode_question("lamp").indices[0]) == 1
+
+
+def _finds(question: str, text: str) -> set[int]:
+    return set(encode_question(question).indices) & set(encode_chunk(text).indices)
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "shared"),
+    [
+        ("What did American Express earn in FY2022?", "AMERICANEXPRESS_2022_10K.pdf", 2),
+        ("Johnson & Johnson, second quarter of 2023", "JOHNSON_JOHNSON_2023Q2_EARNINGS.pdf", 2),
+        ("Where is the travel policy?", "travel-policy (final).docx", 2),
+        ("What is a turbine?", "AMERICANEXPRESS_2022_10K.pdf", 0),
+    ],
+)
+def test_a_question_finds_the_words_of_a_files_name(question: str, name: str, shared: int) -> None:
+    assert len(_finds(question, name_words(name))) == shared
+
+
+def test_the_words_of_a_long_text_are_not_put_together() -> None:
+    words = [f"word{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(200)]
+    assert len(encode_question(" ".join(words)).indices) == 200
 
 
 def test_a_word_said_often_weighs_more_but_never_twice_as_much_again() -> None:

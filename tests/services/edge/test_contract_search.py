@@ -89,8 +89,11 @@ def test_a_batch_answers_each_query_in_its_place(chunks: QdrantClient) -> None:
     assert second.points[0].payload == {"document": "c"}
 
 
-@pytest.mark.parametrize("form", [models.Datatype.FLOAT16, models.Datatype.TURBO8])
-def test_token_vectors_rescore_by_max_sim(qdrant: QdrantClient, form: models.Datatype) -> None:
+@pytest.mark.parametrize(
+    ("form", "near"),
+    [(models.Datatype.FLOAT16, 0.02), (models.Datatype.TURBO8, 0.02), (models.Datatype.TURBO4, 0.15)],
+)
+def test_token_vectors_rescore_by_max_sim(qdrant: QdrantClient, form: models.Datatype, near: float) -> None:
     tokens = models.VectorParams(
         size=2,
         distance=models.Distance.COSINE,
@@ -114,9 +117,14 @@ def test_token_vectors_rescore_by_max_sim(qdrant: QdrantClient, form: models.Dat
         using="tokens",
     ).points
     assert [(point.id, point.score) for point in found] == [
-        (0, pytest.approx(2.0, abs=0.02)),
-        (1, pytest.approx(1.0, abs=0.02)),
+        (0, pytest.approx(2.0, abs=near)),
+        (1, pytest.approx(1.0, abs=near)),
     ]
+
+
+def test_what_no_prefetch_brings_is_not_found(chunks: QdrantClient) -> None:
+    nothing = models.Prefetch(query=[1.0, 0.0, 0.0, 0.0], using="dense", filter=readable_by("nobody"))
+    assert chunks.query_points("chunks", prefetch=[nothing], query=[1.0, 0, 0, 0], using="dense").points == []
 
 
 def test_embedded_server_and_local_mode_agree_on_random_data(edge: EdgeProcess) -> None:
@@ -142,22 +150,25 @@ def test_embedded_server_and_local_mode_agree_on_random_data(edge: EdgeProcess) 
         allowed = readable_by(dice.choice("abc"))
         dense = [dice.gauss(0, 1) for _ in range(SIZE)]
         terms = models.SparseVector(indices=dice.sample(range(40), 5), values=[1.0] * 5)
+        both = [
+            models.Prefetch(query=dense, using="dense", filter=allowed, limit=30),
+            models.Prefetch(query=terms, using="bm25", filter=allowed, limit=30),
+        ]
+        rescored = models.QueryRequest(
+            prefetch=both, query=dense, using="dense", filter=readable_by("b"), limit=60, with_payload=True
+        )
         asked = [
-            models.QueryRequest(query=dense, using="dense", limit=20, filter=allowed),
-            models.QueryRequest(query=terms, using="bm25", limit=20, filter=allowed),
-            models.QueryRequest(
-                prefetch=[
-                    models.Prefetch(query=dense, using="dense", filter=allowed, limit=30),
-                    models.Prefetch(query=terms, using="bm25", filter=allowed, limit=30),
-                ],
-                query=models.RrfQuery(rrf=models.Rrf(k=60)),
-                limit=20,
-            ),
+            models.QueryRequest(query=dense, using="dense", limit=30, filter=allowed),
+            models.QueryRequest(query=terms, using="bm25", limit=30, filter=allowed),
+            models.QueryRequest(prefetch=both, query=models.RrfQuery(rrf=models.Rrf(k=60)), limit=20),
+            rescored,
         ]
         for ours, theirs in zip(
             served.query_batch_points("random", asked), local.query_batch_points("random", asked), strict=True
         ):
             assert_same_ranking(ours, theirs)
+        [last] = served.query_batch_points("random", [rescored])
+        assert all("b" in (point.payload or {})["access"] for point in last.points)
     served.delete_collection("random")
 
 
