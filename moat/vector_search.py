@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from qdrant_client import models
@@ -11,7 +11,9 @@ from moat.access import Rule
 from moat.lagging import Lagging
 from moat.records import ArmScore, SparseVector, Vector
 
-DENSE, SPARSE, TOKENS = "dense", "sparse", "tokens"
+DENSE: Final = "dense"
+SPARSE: Final = "sparse"
+TOKENS: Final = "tokens"
 Arm = Literal["dense", "sparse", "tokens"]
 ARMS: tuple[Arm, ...] = ("dense", "sparse", "tokens")
 # A found point: its id, its score, and the point in the form in which it came.
@@ -94,7 +96,7 @@ def hits(arms: Sequence[Arm], asked: Asked, answers: Sequence[Sequence[Scored]],
     named = dict(zip(answered(arms, asked), answers, strict=True))
     candidates = tuple(read(point) for _, _, point in named[covering(arms, asked)])
     ids = {str(hit.id): hit.id for hit in candidates}  # each is read once: that takes longer than it seems
-    ranks = {
+    ranks: dict[str, dict[UUID, ArmScore]] = {
         arm: {ids[id_]: ArmScore(rank, score) for rank, (id_, score, _) in enumerate(points, 1) if id_ in ids}
         for arm, points in named.items()
     }

@@ -77,12 +77,4 @@ def _wants(selector: pb.WithVectorsSelector) -> bool:
 
 def _alone(query: pb.QueryPoints) -> pb.PrefetchQuery:
     """Write a search without prefetches as one could be prefetched, so that both are known for the same."""
-    alone = pb.PrefetchQuery()
-    for name in _OF_A_SEARCH:
-        if query.HasField(name):
-            field = getattr(query, name)
-            if hasattr(field, "CopyFrom"):
-                getattr(alone, name).CopyFrom(field)
-            else:
-                setattr(alone, name, field)
-    return alone
+    return pb.PrefetchQuery(**{field.name: value for field, value in query.ListFields() if field.name in _OF_A_SEARCH})

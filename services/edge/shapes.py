@@ -26,7 +26,7 @@ DATATYPES: dict[pb.Datatype.ValueType, edge.VectorStorageDatatype] = {
     pb.Datatype.Float32: edge.VectorStorageDatatype.Float32,
     pb.Datatype.Float16: edge.VectorStorageDatatype.Float16,
     pb.Datatype.Uint8: edge.VectorStorageDatatype.Uint8,
-    pb.Datatype.Turbo4: edge.VectorStorageDatatype.Turbo4,
+    pb.Datatype.Turbo4: edge.VectorStorageDatatype.Turbo4,  # type: ignore[attr-defined]  # its stub lacks it
     pb.Datatype.Turbo8: edge.VectorStorageDatatype.Turbo8,
 }
 
