@@ -12,6 +12,7 @@ from answering.conflicts import Conflict, conflicts
 from answering.evidence import Evidence, weigh
 from answering.flags import flagged
 from answering.pack import Source, pack, tokens
+from answering.patience import within
 from answering.query import Found, Parts, Query
 from answering.retrieve import EMBEDDER
 from moat.embedder import Embedder
@@ -20,7 +21,7 @@ from moat.records import Passage
 from moat.tables import Corpus
 
 log = logging.getLogger(__name__)
-# Of a model, and of the library that runs it.
+# Of a model, and of the library that runs it; being late (TimeoutError) is an OSError.
 _FAILURES = (MoatError, RuntimeError, OSError, ImportError)
 WORDS_ONLY = "The embedder could not be used: what was read was chosen by words alone, and may be worse than usual."
 
@@ -44,7 +45,7 @@ def read(query: Query, found: Found, model: str, parts: Parts) -> Reading:
     """Weigh what was found for this question, and take what this model reads of it; no source: it must abstain."""
     limits = parts.settings.answering
     passages = flagged(found.passages[: query.limit or limits.passages], parts.database)
-    evidence, embedder = _weighed(query.question, passages, _embedder(found, parts))
+    evidence, embedder = _weighed(query.question, passages, _embedder(found, parts), limits.embed_deadline_s)
     decision = None
     if any(passage.arms for passage in passages):
         decision = decide(query.question, found.passages, evidence, _threshold(passages[0].corpus, parts))
@@ -83,10 +84,12 @@ def _embedder(found: Found, parts: Parts) -> Embedder | None:
         return None
 
 
-def _weighed(question: str, passages: Sequence[Passage], embedder: Embedder | None) -> tuple[Evidence, Embedder | None]:
-    """Weigh with the embedder, or by words where it fails."""
+def _weighed(
+    question: str, passages: Sequence[Passage], embedder: Embedder | None, seconds: float
+) -> tuple[Evidence, Embedder | None]:
+    """Weigh with the embedder, or by words where it fails or is late."""
     try:
-        return weigh(question, passages, embedder), embedder
+        return within(seconds, lambda: weigh(question, passages, embedder)), embedder
     except _FAILURES as error:
         log.warning("The embedder failed: %s", error)
         return weigh(question, passages, None), None

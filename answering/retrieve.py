@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from answering.fuse import fuse, merge
 from answering.languages import language_of
+from answering.patience import within
 from answering.phrases import holding_first, quoted
 from answering.query import Found, Parts, Query, Retrieval
 from answering.relevance import judge
@@ -28,7 +29,7 @@ from moat.tables import Corpus, Document, Generation, Version
 from moat.vector_search import SPARSE, TOKENS, Arm, Asked, Hit, Hits
 
 log = logging.getLogger(__name__)
-EMBEDDER, FAILED = "embedder", "failed"
+EMBEDDER, FAILED, LATE = "embedder", "failed", "late"
 _BY_WORDS: tuple[Arm, ...] = ("sparse",)
 
 
@@ -192,15 +193,15 @@ def _ask(target: _Target, asked: _Asking, parts: Parts) -> Hits | Unavailable:
 
 
 def _embedded(space: _Space, asked: _Asking, parts: Parts) -> Asked:
-    """Embed the question; where the embedder fails, its words alone are looked for, and the result says so."""
+    """Embed the question; where that fails or is late, its words alone are looked for, and the result says so."""
     try:
-        return _embed(space, asked, parts)
+        return within(parts.settings.answering.embed_deadline_s, lambda: _embed(space, asked, parts))
     except (MoatError, RuntimeError, OSError, ImportError) as error:
         if SPARSE not in asked.retrieval.arms:
             raise
         log.warning("The embedder failed: %s", error, extra={"embedder": space.embedder})
         asked.by_words.add(space)
-        asked.skipped[EMBEDDER] = FAILED
+        asked.skipped[EMBEDDER] = LATE if isinstance(error, TimeoutError) else FAILED
         return Asked(np.zeros(0, np.float32), asked.sparse)
 
 

@@ -136,6 +136,9 @@ class AnsweringSettings(Section):
         "", description="Model that answers by default; empty: the first of [models], else 'extractive'."
     )
     candidates: int = Field(50, ge=1, le=500, description="Candidates each retrieval arm brings.")
+    embed_deadline_s: PositiveSeconds = Field(
+        20, description="Longest that embedding a question may take; late, its words alone are looked for."
+    )
     reranker: str = Field("", description="Folder of a cross-encoder that reads the best candidates; empty: none.")
     rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the cross-encoder reads.")
     rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")

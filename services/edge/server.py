@@ -21,6 +21,7 @@ log = logging.getLogger("moat.edge")
 
 TIDY_EVERY_S = 30.0
 STOP_GRACE_S = 1.0
+NOTICE_S = 0.5
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 STATUS = {
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
@@ -47,7 +48,9 @@ def serve(folder: Path, port: int, api_key: str, reset: bool = False) -> None:
         log.info("ready on 127.0.0.1:%d (%d collections)", bound, len(store.catalog().collections))
         upkeep = Thread(target=_tidy_until, args=(stop, store), daemon=True)
         upkeep.start()
-        stop.wait()
+        # Without a time limit the wait can sleep through a signal that reaches another thread, or comes just before it.
+        while not stop.wait(NOTICE_S):
+            pass
         server.stop(STOP_GRACE_S).wait()
         upkeep.join(STOP_GRACE_S)
     finally:

@@ -1,5 +1,7 @@
 """Where a part fails, an answer says what it lacked, or the question gets a clear error: never a silent half answer."""
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +33,32 @@ class DeadEmbedder(TiredEmbedder):
 
     def embed_question(self, question: str) -> Vector:
         raise RuntimeError("out of memory")
+
+
+class SlowEmbedder(WordsEmbedder):
+    """Does not come back, from sentences or from anything, until it is let go."""
+
+    def __init__(self, name: str, only_sentences: bool, let_go: threading.Event) -> None:
+        super().__init__(name)
+        self._only_sentences, self._let_go = only_sentences, let_go
+
+    def embed_texts(self, texts: Sequence[str]) -> Vector:
+        self._let_go.wait(30)
+        return super().embed_texts(texts)
+
+    def embed_question(self, question: str) -> Vector:
+        if not self._only_sentences:
+            self._let_go.wait(30)
+        return super().embed_question(question)
+
+
+class OnlySlow:
+    def __init__(self, only_sentences: bool) -> None:
+        self.let_go = threading.Event()
+        self._embedder = SlowEmbedder("words", only_sentences, self.let_go)
+
+    def get(self, name: str) -> WordsEmbedder:
+        return self._embedder
 
 
 class OnlyDead:
@@ -65,6 +93,26 @@ async def test_embedder_that_fails_altogether_leaves_the_search_by_words_that_sa
     _, nothing = await collect(Query("Zebra quantum orbit telescope?"), reader, library)
     assert nothing.abstained
     assert WORDS_ONLY in nothing.note
+
+
+@pytest.mark.parametrize("only_sentences", [False, True])
+async def test_embedder_that_hangs_is_not_waited_for_and_the_answer_by_words_says_so(
+    library: Library, reader: Reader, only_sentences: bool
+) -> None:
+    library.add(library.corpus("hr"), "handbook.md", TEXT)
+    slow = OnlySlow(only_sentences)
+    hasty = library.parts.settings.answering.model_copy(update={"embed_deadline_s": 0.1})
+    settings = library.parts.settings.model_copy(update={"answering": hasty})
+    library.parts = replace(library.parts, embedders=slow, settings=settings)
+    began = time.monotonic()
+    try:
+        _, done = await collect(Query(QUESTION), reader, library)
+    finally:
+        slow.let_go.set()
+    assert time.monotonic() - began < 10
+    assert "28 days" in done.answer
+    assert done.note.count(WORDS_ONLY) == 1
+    assert "degraded" in done.flags
 
 
 async def test_vectors_that_are_away_are_a_clear_error(

@@ -1,0 +1,20 @@
+"""Work that may hang, done beside the question that waits for it: the question goes on without it when it is late."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+# Work that hangs keeps its thread. When all hang, what is asked for next is late too, and nobody waits for ever.
+_AT_ONCE = 32
+_pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="bounded")
+
+
+def within(seconds: float, work: Callable[[], Result]) -> Result:
+    """Give the work's result; raises TimeoutError when there is none after so many seconds, and whatever it raises."""
+    future = _pool.submit(work)
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        future.cancel()  # if it has not begun
+        raise
