@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import httpx
 from sqlalchemy import delete, select
 
-from answering.pack import Source
+from answering.pack import join
 from answering.prompt import messages, new_mark
 from benchmarks.ingest import say, write
 from benchmarks.processes import machine
@@ -142,11 +142,11 @@ async def _through(gateway: Gateway, prompt: Sequence[Message], reader: Reader) 
 
 def _prompt() -> tuple[Message, ...]:
     """Write the prompt over fixed passages."""
-    sources = [
-        Source(n, (Passage(uuid4(), uuid4(), f"{n}", 1, 0, "Handbook", "handbook", n, (0, len(TEXT)), TEXT, 1.0),))
+    passages = [
+        Passage(uuid4(), uuid4(), f"{n}", 1, 0, "Handbook", "handbook", n, (0, len(TEXT)), TEXT, 1.0)
         for n in range(1, 5)
     ]
-    return messages(QUESTION, sources, new_mark())
+    return messages(QUESTION, join(passages), new_mark())
 
 
 def _reader(database: Database) -> Reader:

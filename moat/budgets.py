@@ -1,12 +1,13 @@
 """Budgets: whose spending they limit, in which period, what is left of them. Days, weeks and months are UTC's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ColumnElement, Uuid, and_, delete, exists, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Uuid, and_, bindparam, delete, exists, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
 from moat.access import find_corpus
@@ -87,16 +88,28 @@ def new_period(budget: Budget, now: datetime) -> BudgetPeriod:
     )
 
 
-def applying(reader: Reader, corpora: Iterable[str]) -> ColumnElement[bool]:
-    """SQL: the budget limits a call of this reader over these corpora."""
-    return or_(
-        Budget.scope == "deployment",
-        and_(Budget.scope == "user", Budget.subject == reader.user),
-        and_(Budget.scope == "key", Budget.subject == str(reader.key_id or "")),
-        and_(Budget.scope == "group", Budget.subject.in_(sorted(reader.groups))),
-        and_(Budget.scope == SESSION, Budget.subject == reader.session),
-        Budget.corpus_id.in_(select(Corpus.id).where(Corpus.name.in_(sorted(corpora)), Corpus.deleted_at.is_(None))),
-    )
+# SQL: the budget limits a call of the reader over the corpora that `whose` names. It is built once: every call asks it.
+APPLYING = or_(
+    Budget.scope == "deployment",
+    and_(Budget.scope == "user", Budget.subject == bindparam("of_user")),
+    and_(Budget.scope == "key", Budget.subject == bindparam("of_key")),
+    and_(Budget.scope == "group", Budget.subject.in_(bindparam("of_groups", expanding=True))),
+    and_(Budget.scope == SESSION, Budget.subject == bindparam("of_session")),
+    Budget.corpus_id.in_(
+        select(Corpus.id).where(Corpus.name.in_(bindparam("of_corpora", expanding=True)), Corpus.deleted_at.is_(None))
+    ),
+)
+
+
+def whose(reader: Reader, corpora: Iterable[str]) -> dict[str, Any]:
+    """Give the parameters of `APPLYING`."""
+    return {
+        "of_user": reader.user,
+        "of_key": str(reader.key_id or ""),
+        "of_groups": sorted(reader.groups),
+        "of_session": reader.session,
+        "of_corpora": sorted(corpora),
+    }
 
 
 def set_budget(database: Database, session: Session, reader: Reader, wish: Wish) -> Standing:
@@ -155,12 +168,14 @@ def standings(session: Session, reader: Reader) -> list[Standing]:
     """List every budget for an admin, and for others those of their own name, key and groups."""
     if reader.is_admin:
         return _standings(session, Budget.scope != SESSION)
-    return _standings(session, and_(applying(reader, ()), Budget.scope.in_(("user", "key", "group"))))
+    own = and_(APPLYING, Budget.scope.in_(("user", "key", "group")))
+    return _standings(session, own, whose(reader, ()))
 
 
-def _standings(session: Session, which: ColumnElement[bool]) -> list[Standing]:
+def _standings(session: Session, which: ColumnElement[bool], values: Mapping[str, Any] | None = None) -> list[Standing]:
     now = catalog_now(session)
-    budgets = session.scalars(select(Budget).where(which).order_by(Budget.scope, Budget.subject, Budget.period)).all()
+    found = select(Budget).where(which).order_by(Budget.scope, Budget.subject, Budget.period)
+    budgets = session.scalars(found, values).all()
     ids = {budget.id: period_id(budget, now) for budget in budgets}
     periods = {p.id: p for p in session.scalars(select(BudgetPeriod).where(BudgetPeriod.id.in_(ids.values())))}
     alerts = select(BudgetAlert).where(BudgetAlert.period_id.in_(ids.values())).order_by(BudgetAlert.percent)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import TableClause, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from moat import reservations
@@ -21,6 +21,15 @@ from moat.tables import CallRow
 Status = Literal["ok", "failed", "cancelled", "presumed"]
 POLL_S = 0.05
 _EXPIRED_AT_ONCE = 500
+# Built once, as every call asks them.
+_CALLS = cast(TableClause, CallRow.__table__)
+_INSERT = insert(_CALLS)
+_STATE = (
+    select(CallRow.status, CallRow.cost_usd, CallRow.ceiling_usd)
+    .where(CallRow.id == bindparam("of_call"))
+    .with_for_update()
+)
+_UPDATE = update(_CALLS).where(_CALLS.c.id == bindparam("of_call"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None
             with database.transaction() as session:
                 found = reservations.reserve(database, session, wanted, turn)
                 if found is None:
-                    session.add(_row(opening, catalog_now(session)))
+                    session.execute(_INSERT, _row(opening, catalog_now(session)))
         except UnknownPeriods as unknown:
             reservations.make_periods(database, unknown.periods)
             continue
@@ -135,27 +144,27 @@ def expire_open(database: Database) -> int:
     return closed
 
 
-def _row(opening: Opening, now: datetime) -> CallRow:
+def _row(opening: Opening, now: datetime) -> dict[str, Any]:
     context = opening.context
-    return CallRow(
-        id=opening.call_id,
-        answer_id=context.answer_id,
-        document_id=context.document_id,
-        user=context.reader.user,
-        key_id=context.reader.key_id,
-        groups=sorted(context.reader.groups),
-        corpora=list(context.corpora),
-        kind=context.kind,
-        provider=opening.provider,
-        model=opening.model,
-        attempt=opening.attempt,
-        status="open",
-        ceiling_usd=opening.ceiling_usd,
-        cost_usd=opening.ceiling_usd,
-        price_version=opening.price_version,
-        opened_at=now,
-        expires_at=now + opening.lasts_at_most,
-    )
+    return {
+        "id": opening.call_id,
+        "answer_id": context.answer_id,
+        "document_id": context.document_id,
+        "user": context.reader.user,
+        "key_id": context.reader.key_id,
+        "groups": sorted(context.reader.groups),
+        "corpora": list(context.corpora),
+        "kind": context.kind,
+        "provider": opening.provider,
+        "model": opening.model,
+        "attempt": opening.attempt,
+        "status": "open",
+        "ceiling_usd": opening.ceiling_usd,
+        "cost_usd": opening.ceiling_usd,
+        "price_version": opening.price_version,
+        "opened_at": now,
+        "expires_at": now + opening.lasts_at_most,
+    }
 
 
 def _close(
@@ -168,27 +177,22 @@ def _close(
     told: Mapping[str, Any] | None = None,
 ) -> bool:
     """Close a call if it is in one of these states, at its ceiling without a cost, and tell its budgets."""
-    state = select(CallRow.status, CallRow.cost_usd, CallRow.ceiling_usd).where(CallRow.id == call_id)
-    row = session.execute(state.with_for_update()).one_or_none()
+    row = session.execute(_STATE, {"of_call": call_id}).one_or_none()
     if row is None or row.status not in only:
         return False
     final_usd = row.ceiling_usd if cost_usd is None else cost_usd
-    session.execute(
-        update(CallRow)
-        .where(CallRow.id == call_id)
-        .values(
-            status=status,
-            cost_usd=final_usd,
-            input_tokens=usage.input_tokens,
-            cached_tokens=usage.cached_input_tokens,
-            output_tokens=usage.output_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            usage="reported" if usage.reported else "estimated",
-            raw_usage=dict(usage.raw),
-            closed_at=catalog_now(session),
-            **(told or {}),
-        )
-    )
+    now = {
+        "status": status,
+        "cost_usd": final_usd,
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "usage": "reported" if usage.reported else "estimated",
+        "raw_usage": dict(usage.raw),
+        "closed_at": catalog_now(session),
+    }
+    session.execute(_UPDATE, {"of_call": call_id, **now, **(told or {})})
     was_open = row.status == "open"
     released_usd, settled_usd = (row.ceiling_usd, final_usd) if was_open else (Decimal(0), final_usd - row.cost_usd)
     reservations.charge(session, call_id, reserved_usd=-released_usd, settled_usd=settled_usd)

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from anyio import CancelScope, to_thread
@@ -16,9 +16,10 @@ from moat.ledger import CallContext
 from moat.llm.books import close_row, opening
 from moat.llm.circuit import Circuits
 from moat.llm.plan import EXTRACTIVE, ModelInfo, Plan, Planner, Quote
+from moat.llm.run import Delta, Run
 from moat.llm.wires.base import Message, Piece, Scores, Vectors
 from moat.llm.wires.failures import AttemptFailed
-from moat.records import Reader, Usage
+from moat.records import Reader
 from moat.settings import Settings
 from moat.waiting import Line
 
@@ -30,41 +31,6 @@ _log = logging.getLogger(__name__)
 # One attempt of a plan within so many seconds; what it gives besides pieces, it keeps.
 Work = Callable[[Plan, float], AsyncGenerator[Piece, None]]
 Planning = Callable[[str], Plan]
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of text; the last one has the usage, why the model stopped, and which model it was."""
-
-    text: str = ""
-    finish_reason: str = ""
-    usage: Usage | None = None
-    tool_call: bool = False
-    model: str = ""
-
-
-@dataclass(slots=True)
-class _Run:
-    """A call under way: it goes on by itself when its reader leaves, until its bill is known."""
-
-    deadline: float
-    first_token_s: float | None = None
-    deltas: asyncio.Queue[Delta | None] = field(default_factory=asyncio.Queue)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    timeout: asyncio.Timeout | None = None
-    text: list[str] = field(default_factory=list)
-    attempts: int = 0
-
-    def leave(self, drain_s: float) -> None:
-        """The reader is gone: read on for the bill, but not for long."""
-        self.left.set()
-        self.deadline = min(self.deadline, asyncio.get_running_loop().time() + drain_s)
-        self.reschedule()
-
-    def reschedule(self) -> None:
-        """Give an attempt all the time there is, once its first text has come."""
-        if self.timeout is not None and not self.timeout.expired():
-            self.timeout.reschedule(self.deadline)
 
 
 class Gateway:
@@ -165,7 +131,7 @@ class Gateway:
         self, model: str, planned: Planning, work: Work, first_token_s: float | None = None
     ) -> AsyncGenerator[Delta, None]:
         plan = await to_thread.run_sync(planned, model)
-        run = _Run(asyncio.get_running_loop().time() + self._settings.answering.deadline_s, first_token_s)
+        run = Run(asyncio.get_running_loop().time() + self._settings.answering.deadline_s, first_token_s)
         task = asyncio.create_task(self._chain(plan, planned, work, run))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -181,7 +147,7 @@ class Gateway:
             if not task.cancelled() and (error := task.exception()) and run.left.is_set():
                 _log.warning("a call ended badly after its reader had left", extra={"error": str(error)})
 
-    async def _chain(self, first: Plan, planned: Planning, work: Work, run: _Run) -> None:
+    async def _chain(self, first: Plan, planned: Planning, work: Work, run: Run) -> None:
         """Ask a model, and its fallbacks while there is time; the error is that of the model that was asked for."""
         try:
             plan: Plan | None = first
@@ -210,7 +176,7 @@ class Gateway:
                 _log.warning("a fallback cannot be asked", extra={"model": name, "error": error.detail})
         return None
 
-    async def _attempts(self, plan: Plan, planned: Planning, work: Work, run: _Run) -> None:
+    async def _attempts(self, plan: Plan, planned: Planning, work: Work, run: Run) -> None:
         attempt = 1
         while True:
             try:
@@ -239,7 +205,7 @@ class Gateway:
             raise refused
         return cheaper
 
-    async def _wait(self, run: _Run, attempt: int, failed: AttemptFailed) -> bool:
+    async def _wait(self, run: Run, attempt: int, failed: AttemptFailed) -> bool:
         """Wait before the next attempt; False when the time is over or the reader has left."""
         wait_s = RETRY_BASE_S * 2 ** (attempt - 1) * (0.5 + self._jitter())
         if failed.retry_after_s is not None:
@@ -253,7 +219,7 @@ class Gateway:
             return True
         return False
 
-    async def _attempt(self, plan: Plan, work: Work, run: _Run) -> None:
+    async def _attempt(self, plan: Plan, work: Work, run: Run) -> None:
         """Make one attempt between opening and settling its row."""
         limits = self._settings.answering
         row = opening(plan, run.attempts + 1, limits.deadline_s + limits.drain_s)
@@ -264,15 +230,15 @@ class Gateway:
         now = asyncio.get_running_loop().time()
         begins_by = run.deadline if run.first_token_s is None else min(run.deadline, now + run.first_token_s)
         try:
-            async with asyncio.timeout_at(begins_by) as run.timeout:
-                timeout_s = max(1.0, run.deadline - now)
-                async with aclosing(work(plan, timeout_s)) as pieces:
-                    async for piece in pieces:
-                        last = _joined(last, piece)
-                        if piece.text:
-                            run.text.append(piece.text)
-                            run.reschedule()
-                            run.deltas.put_nowait(Delta(piece.text))
+            async with asyncio.timeout_at(begins_by) as timing:
+                with run.timed_by(timing):
+                    async with aclosing(work(plan, max(1.0, run.deadline - now))) as pieces:
+                        async for piece in pieces:
+                            last = _joined(last, piece)
+                            if piece.text:
+                                run.text.append(piece.text)
+                                run.reschedule()
+                                run.deltas.put_nowait(Delta(piece.text))
         except TimeoutError as error:
             await close(last, "cancelled", billed=True)
             over = asyncio.get_running_loop().time() >= run.deadline
@@ -285,8 +251,6 @@ class Gateway:
         except MoatError:  # nothing was sent: the settings do not allow it
             await close(last, "failed", billed=False)
             raise
-        finally:
-            run.timeout = None
         if not last.finish_reason:
             await close(last, "failed", billed=True)
             cut = ProviderBroken(f"{plan.provider} broke off its answer before the end.")

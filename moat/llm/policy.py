@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from moat.errors import ModelNotAllowed
@@ -10,6 +10,8 @@ from moat.ledger import CallContext
 from moat.provider_settings import LOCAL_ONLY, ModelSettings, ProviderSettings
 from moat.settings import Settings
 from moat.tables import Corpus
+
+_REACHES = select(Corpus.name, Corpus.reach).where(Corpus.name.in_(bindparam("names", expanding=True)))
 
 
 def check_allowed(session: Session, settings: Settings, name: str, context: CallContext) -> None:
@@ -47,5 +49,5 @@ def _check_settings(name: str, known: ModelSettings, context: CallContext) -> No
 
 
 def _reaches(session: Session, corpora: Iterable[str]) -> list[tuple[str, list[str] | None]]:
-    rows = session.execute(select(Corpus.name, Corpus.reach).where(Corpus.name.in_(list(corpora))))
+    rows = session.execute(_REACHES, {"names": list(corpora)})
     return [(name, reach) for name, reach in rows]

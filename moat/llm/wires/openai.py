@@ -1,7 +1,8 @@
 """OpenAI's chat protocol: OpenAI itself, Azure's deployments, and every compatible server."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -11,10 +12,11 @@ import httpx
 from moat.errors import InvalidRequest
 from moat.llm.wires import failures
 from moat.llm.wires.base import Message, Piece, Scores, Target, Vectors
+from moat.llm.wires.connections import connections
 from moat.llm.wires.failures import Refusal
-from moat.llm.wires.tls import tls
 
 OPENAI = "https://api.openai.com/v1"
+_END_S = 0.05
 STATES_COST = "openrouter"  # the one provider whose answers say what they cost, in dollars
 
 
@@ -30,30 +32,44 @@ class OpenAILike:
     async def stream(
         self, target: Target, messages: Sequence[Message], timeout_s: float
     ) -> AsyncGenerator[Piece, None]:
-        async with self._model(target, timeout_s, stream_options={"include_usage": True}) as llm:
-            chunks: Any = await llm.astream_chat(_written(messages))
-            async with aclosing(chunks):
-                async for chunk in chunks:
-                    yield self._piece(target, chunk.raw, chunk.delta or "")
+        """The SDK asks, and its decoder takes the stream apart; what it and the class would make of every event takes
+        longer than all that the call's books take."""
+        asked = {"stream": True, "stream_options": {"include_usage": True}}
+        with self._failing(target):
+            stream = await self._post(target, messages, timeout_s, asked, stream=True)
+            async with stream, aclosing(stream._iter_events()) as events:
+                async for event in events:
+                    if event.data.startswith("[DONE]"):
+                        break
+                    said = event.json()
+                    _raise_told(said, stream.response)
+                    yield self._piece(target, said)
+                await _read_to_end(events)
 
     async def complete(self, target: Target, messages: Sequence[Message], timeout_s: float) -> Piece:
-        async with self._model(target, timeout_s) as llm:
-            answer: Any = await llm.achat(_written(messages))
-            return self._piece(target, answer.raw, answer.message.content or "")
+        with self._failing(target):
+            answer = await self._post(target, messages, timeout_s, {})
+            return self._piece(target, answer.json())
 
     async def embed(self, target: Target, texts: Sequence[str], timeout_s: float, *, question: bool) -> Vectors:
-        async with self._model(target, timeout_s) as llm:
-            answer: Any = await llm._get_aclient().embeddings.create(
-                model=target.model, input=list(texts), encoding_format="float"
+        with self._failing(target):
+            answer = (
+                await self._model(target)
+                ._get_aclient()
+                .embeddings.create(model=target.model, input=list(texts), encoding_format="float", timeout=timeout_s)
             )
             vectors = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
-            return Vectors(vectors, self._said(target, answer))
+            return Vectors(vectors, self._said(target, answer.model_dump(include={"model", "usage"})))
 
     async def rerank(self, target: Target, query: str, documents: Sequence[str], timeout_s: float) -> Scores:
         """What vLLM and others offer beside OpenAI's own routes, in the form that Jina and Cohere began."""
-        async with self._model(target, timeout_s) as llm:
+        with self._failing(target):
             asked = {"model": target.model, "query": query, "documents": list(documents)}
-            answer: Any = await llm._get_aclient().post("/rerank", cast_to=httpx.Response, body=asked)
+            answer: Any = (
+                await self._model(target)
+                ._get_aclient()
+                .post("/rerank", cast_to=httpx.Response, body=asked, options={"timeout": timeout_s})
+            )
             body = answer.json()
             scores = {each["index"]: float(each["relevance_score"]) for each in body["results"]}
             usage = dict(body.get("usage") or {})
@@ -61,7 +77,7 @@ class OpenAILike:
             said = failures.usage_of({"wire": "openai", "usage": usage})
             return Scores([scores[n] for n in range(len(documents))], Piece(usage=said, request_id=body.get("id", "")))
 
-    def _client(self, target: Target, timeout_s: float, http: httpx.AsyncClient, extra: dict[str, Any]) -> Any:
+    def _client(self, target: Target, http: httpx.AsyncClient) -> Any:
         from llama_index.llms.openai_like import OpenAILike
 
         return OpenAILike(
@@ -69,7 +85,7 @@ class OpenAILike:
             api_key=target.key or "none",  # the client refuses to start without one
             is_chat_model=True,
             context_window=target.known.context_window,
-            **_common(target, timeout_s, http, extra),
+            **self._common(target, http),
         )
 
     def _address(self, target: Target) -> str:
@@ -82,44 +98,79 @@ class OpenAILike:
     def _tier(self, target: Target) -> str:
         return target.server.service_tier
 
-    @asynccontextmanager
-    async def _model(self, target: Target, timeout_s: float, **extra: Any) -> AsyncIterator[Any]:
+    def _common(self, target: Target, http: httpx.AsyncClient) -> dict[str, Any]:
+        tier = self._tier(target)
+        return {
+            "model": target.model,
+            "max_tokens": target.known.max_output_tokens,
+            "temperature": 0.0,
+            "max_retries": 0,
+            "async_http_client": http,
+            "additional_kwargs": {"service_tier": tier} if tier else {},
+        }
+
+    def _model(self, target: Target) -> Any:
+        known, server = target.known, target.server
+        name = (
+            *(type(self).__name__, target.provider, target.model, target.priced_model, server.base_url, target.key),
+            *(self._tier(target), server.api_version, known.context_window, known.max_output_tokens),
+        )
+        return connections().client(name, lambda http: self._client(target, http))
+
+    async def _post(
+        self,
+        target: Target,
+        messages: Sequence[Message],
+        timeout_s: float,
+        more: Mapping[str, Any],
+        *,
+        stream: bool = False,
+    ) -> Any:
         import openai
 
-        if tier := self._tier(target):
-            extra["service_tier"] = tier
+        llm = self._model(target)
+        body = {"messages": _written(messages), **llm._get_model_kwargs(**more)}
+        client, options = llm._get_aclient(), {"timeout": timeout_s}
+        if not stream:
+            return await client.post("/chat/completions", cast_to=httpx.Response, body=body, options=options)
+        kind = openai.AsyncStream[object]
+        return await client.post(
+            "/chat/completions", cast_to=object, body=body, options=options, stream=True, stream_cls=kind
+        )
+
+    @contextmanager
+    def _failing(self, target: Target) -> Iterator[None]:
+        import openai
+
         with failures.translated(target, (openai.OpenAIError,), _refusal):
-            async with httpx.AsyncClient(timeout=timeout_s, verify=tls()) as http:
-                yield self._client(target, timeout_s, http, extra)
+            yield
 
-    def _piece(self, target: Target, raw: Any, text: str) -> Piece:
-        choices = raw.choices or []
-        choice = choices[0] if choices else None
-        message = getattr(choice, "delta", None) or getattr(choice, "message", None)
-        said = self._said(target, raw)
+    def _piece(self, target: Target, said: Mapping[str, Any]) -> Piece:
+        choices = said.get("choices") or []
+        choice = choices[0] if choices else {}
+        message = choice.get("delta") or choice.get("message") or {}
+        about = self._said(target, said)
         return Piece(
-            text=text,
-            finish_reason=(choice.finish_reason or "") if choice else "",
-            tool_call=bool(message and (message.tool_calls or message.function_call)),
-            usage=said.usage,
-            model_returned=said.model_returned,
-            request_id=said.request_id,
+            text=message.get("content") or "",
+            finish_reason=choice.get("finish_reason") or "",
+            tool_call=bool(message.get("tool_calls") or message.get("function_call")),
+            usage=about.usage,
+            model_returned=about.model_returned,
+            request_id=about.request_id,
         )
 
-    def _said(self, target: Target, raw: Any) -> Piece:
-        reported = getattr(raw, "usage", None)
-        usage = {
-            "wire": "openai",
-            "usage": reported.model_dump(exclude_none=True) if reported else {},
-            "service_tier": getattr(raw, "service_tier", None),
-            "states_cost": target.server.listed_as(target.provider) == STATES_COST,
-        }
-        kept = {name: value for name, value in usage.items() if value}
-        return Piece(
-            usage=failures.usage_of(kept) if reported else None,
-            model_returned=raw.model or "",
-            request_id=getattr(raw, "id", "") or "",
-        )
+    def _said(self, target: Target, said: Mapping[str, Any]) -> Piece:
+        reported = said.get("usage")
+        usage = None
+        if reported:
+            raw = {
+                "wire": "openai",
+                "usage": _without_nothing(reported),
+                "service_tier": said.get("service_tier"),
+                "states_cost": target.server.listed_as(target.provider) == STATES_COST,
+            }
+            usage = failures.usage_of({name: value for name, value in raw.items() if value})
+        return Piece(usage=usage, model_returned=said.get("model") or "", request_id=said.get("id") or "")
 
 
 class OpenAI(OpenAILike):
@@ -150,13 +201,13 @@ class Azure(OpenAI):
     def _tier(self, target: Target) -> str:
         return target.server.service_tier
 
-    def _client(self, target: Target, timeout_s: float, http: httpx.AsyncClient, extra: dict[str, Any]) -> Any:
+    def _client(self, target: Target, http: httpx.AsyncClient) -> Any:
         llm = _azure_class()(
             engine=target.model,
             azure_endpoint=self._address(target),
             api_version=target.server.api_version,
             api_key=target.key or "none",
-            **(_common(target, timeout_s, http, extra) | {"model": target.priced_model}),
+            **(self._common(target, http) | {"model": target.priced_model}),
         )
         llm._window = target.known.context_window
         return llm
@@ -179,22 +230,32 @@ def _azure_class() -> Any:
     return AnyAzureModel
 
 
-def _common(target: Target, timeout_s: float, http: httpx.AsyncClient, extra: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "model": target.model,
-        "max_tokens": target.known.max_output_tokens,
-        "temperature": 0.0,
-        "max_retries": 0,
-        "timeout": timeout_s,
-        "async_http_client": http,
-        "additional_kwargs": extra,
-    }
+def _written(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in messages]
 
 
-def _written(messages: Sequence[Message]) -> list[Any]:
-    from llama_index.core.llms import ChatMessage
+def _without_nothing(told: Any) -> Any:
+    """Leave out what a server names without saying it."""
+    if isinstance(told, Mapping):
+        return {name: _without_nothing(value) for name, value in told.items() if value is not None}
+    return told
 
-    return [ChatMessage(role=message.role, content=message.text) for message in messages]
+
+def _raise_told(said: Any, response: httpx.Response) -> None:
+    """Raise the error that a stream told of, as the SDK does."""
+    import openai
+
+    if error := said.get("error"):
+        message = error.get("message") if isinstance(error, Mapping) else error
+        raise openai.APIError(str(message), request=response.request, body=error)
+
+
+async def _read_to_end(events: AsyncIterator[Any]) -> None:
+    """Take what follows the stream's end mark, mostly nothing: only then can the connection be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            async for _ in events:
+                pass
 
 
 def _refusal(error: Exception) -> Refusal | None:
