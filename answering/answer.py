@@ -12,6 +12,7 @@ from anyio import CancelScope, to_thread
 from sqlalchemy.orm import Session
 
 from answering import cache, extractive, prompt
+from answering.accounts import on_account
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
@@ -21,7 +22,7 @@ from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
 from answering.nearest import nothing_found
 from answering.pack import Source
-from answering.query import EmbeddersByName, Found, Parts, Query, Retrieval
+from answering.query import Found, Parts, Query, Retrieval
 from answering.quote import cite
 from answering.reading import Reading, read
 from answering.retrieve import search
@@ -35,7 +36,7 @@ from moat.records import Answer, Citation, Cost, Reader
 from moat.tables import AnswerRow
 
 __all__ = [
-    "Cited", "Done", "EmbeddersByName", "Estimate", "Event", "Found", "Parts", "Query", "Retrieval", "Sources", "Token",
+    "Cited", "Done", "Estimate", "Event", "Found", "Parts", "Query", "Retrieval", "Sources", "Token",
     "answer", "estimate", "search",
 ]  # fmt: skip
 
@@ -104,6 +105,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
     """
     draft = _Draft(query, reader, parts.gateway.resolve(query.model))
+    parts = on_account(query, reader, parts, query.answer_id)
     with CancelScope(shield=True):  # a row once opened is always closed below
         await to_thread.run_sync(_open, draft, parts)
     try:
@@ -218,7 +220,7 @@ async def _generate(draft: _Draft, found: Found, reading: Reading, parts: Parts)
         draft.query.question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut"
     )
     corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
-    purpose = CallContext(draft.query.answer_id, draft.reader, corpora)
+    purpose = CallContext(draft.query.answer_id, draft.reader, corpora, most_usd=draft.query.max_cost_usd)
     stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources, mark), purpose=purpose)
     finish_reason = ""
     try:

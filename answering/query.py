@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
 from uuid import UUID, uuid4
 
 from answering.fuse import Fusion
@@ -11,18 +10,12 @@ from answering.languages import CorpusLanguages
 from answering.rerank import Reranking
 from moat.blobs import Blobs
 from moat.database import Database
-from moat.embedder import Embedder
+from moat.llm.embedders import EmbedderSource
 from moat.llm.gateway import Gateway
 from moat.records import Passage
 from moat.settings import Settings
 from moat.vector_search import ARMS, Arm
 from moat.vectors import Vectors
-
-
-class EmbeddersByName(Protocol):
-    """Gives the embedder that a generation was built with."""
-
-    def get(self, name: str) -> Embedder: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +25,7 @@ class Parts:
     settings: Settings
     database: Database
     vectors: Vectors
-    embedders: EmbeddersByName
+    embedders: EmbedderSource
     blobs: Blobs
     gateway: Gateway
     languages: CorpusLanguages = field(default_factory=CorpusLanguages)

@@ -17,6 +17,7 @@ from answering.query import Found, Parts, Query
 from answering.retrieve import EMBEDDER
 from moat.embedder import Embedder
 from moat.errors import MoatError
+from moat.llm.embedders import for_sentences
 from moat.records import Passage
 from moat.tables import Corpus
 
@@ -78,7 +79,7 @@ def _embedder(found: Found, parts: Parts) -> Embedder | None:
     if not found.embedder or EMBEDDER in found.skipped:
         return None
     try:
-        return parts.embedders.get(found.embedder)
+        return parts.embedders.get(for_sentences(found.embedder, parts.settings))
     except _FAILURES as error:
         log.warning("The embedder cannot be used: %s", error, extra={"embedder": found.embedder})
         return None

@@ -9,7 +9,9 @@ from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, replace
 
 from moat.cross_encoder import CrossEncoderReranker, Reranker
-from moat.errors import MoatError
+from moat.errors import BudgetExceeded, CallTooDear, MoatError, ModelNotAllowed
+from moat.llm.blocking import BlockingGateway
+from moat.llm.embedders import Purpose
 from moat.records import ArmScore, Passage
 from moat.settings import AnsweringSettings
 
@@ -41,24 +43,41 @@ class Reranking:
         if self._settings.reranker:
             self._reranker()
 
+    def charged(self, purpose: Purpose) -> "Reranking":
+        """Charge what it takes to somebody; what runs on this machine costs nothing."""
+        return self
+
     def __call__(self, question: str, passages: list[Passage]) -> Reranked:
         """Order the first candidates by the model's scores, if it says them before the deadline."""
         if not self._settings.reranker or not passages:
             return Reranked(passages)
         first = passages[: self._settings.rerank_passages]
-        deadline = time.monotonic() + self._settings.rerank_deadline_s
-        future: Future[list[float]] = self._pool.submit(self._scores, question, [p.text for p in first], deadline)
         try:
-            scores = future.result(self._settings.rerank_deadline_s)
+            scores = self._in_time(question, [passage.text for passage in first])
         except Late:
-            future.cancel()
             scores = []
+        except (BudgetExceeded, CallTooDear) as refused:
+            log.warning("reranking is over the budget: %s", refused.detail)
+            return Reranked(passages, "over budget")
+        except ModelNotAllowed as refused:
+            log.warning("reranking is not allowed: %s", refused.detail)
+            return Reranked(passages, "not allowed")
         except (MoatError, OSError, RuntimeError, ValueError) as error:  # what loading and running a model raises
             log.warning("reranking failed: %s", error)
             return Reranked(passages, "failed")
         if len(scores) < len(first):
             return Reranked(passages, "late")
         return Reranked(_ordered(first, scores) + passages[len(first) :])
+
+    def _in_time(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Give the scores, fewer or TimeoutError when it is too late."""
+        deadline = time.monotonic() + self._settings.rerank_deadline_s
+        future: Future[list[float]] = self._pool.submit(self._scores, question, texts, deadline)
+        try:
+            return future.result(self._settings.rerank_deadline_s)
+        except Late:
+            future.cancel()
+            raise
 
     def _scores(self, question: str, texts: Sequence[str], deadline: float) -> list[float]:
         return self._reranker().scores(question, texts, lambda: time.monotonic() < deadline)
@@ -67,6 +86,28 @@ class Reranking:
         with self._loading:
             self._loaded = self._loaded or self._load(self._settings.reranker)
             return self._loaded
+
+
+class PaidReranking(Reranking):
+    """Reranks with a provider's model, when there is somebody to charge it to."""
+
+    def __init__(self, settings: AnsweringSettings, calls: BlockingGateway, purpose: Purpose | None = None) -> None:
+        super().__init__(settings)
+        self._calls = calls
+        self._purpose = purpose
+
+    def warm(self) -> None:
+        """There is nothing to load."""
+
+    def charged(self, purpose: Purpose) -> "PaidReranking":
+        return PaidReranking(self._settings, self._calls, purpose)
+
+    def _in_time(self, question: str, texts: Sequence[str]) -> list[float]:
+        name, limit_s = self._settings.reranker, self._settings.rerank_deadline_s
+        if self._purpose is None:
+            raise ModelNotAllowed(f"Nobody is charged for a call of {name} here, so none is made.")
+        purpose = replace(self._purpose(), kind=RERANK)
+        return self._calls.rerank(name, question, texts, purpose=purpose, timeout_s=limit_s)
 
 
 def _ordered(passages: Sequence[Passage], scores: Sequence[float]) -> list[Passage]:

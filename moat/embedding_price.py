@@ -27,7 +27,7 @@ def embedding_price(embedder: str, tokens: int, settings: Settings) -> Embedding
     server = settings.providers.get(provider)
     if known is None or server is None or known.kind != "embedding":
         return EmbeddingPrice(Decimal(0), Decimal(0), LOCAL)
-    sheet = sheet_of(provider, model, server, known)
+    sheet = sheet_of(provider, server.deployments.get(model, model), server, known)
     expected = sheet.cost(Usage(input_tokens=tokens))
     why = f"By the prices of {embedder} ({sheet.version}), before what is embedded already is taken off."
     return EmbeddingPrice(expected, max(expected, sheet.cost(Usage(input_tokens=_most(tokens)))), why)

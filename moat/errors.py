@@ -80,6 +80,7 @@ class BudgetExceeded(MoatError):
         when = f"It renews on {renews_at:%Y-%m-%d at %H:%M} UTC." if renews_at else ""
         what = "Ask again in a moment." if passing else "An admin changes budgets with 'moat budget set'."
         super().__init__(detail, f"{when} {what}".strip())
+        self.passing = passing
         self.left_usd = left_usd
         self.renews_at = renews_at
         self.cheaper_model = cheaper_model

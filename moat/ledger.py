@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import TableClause, bindparam, insert, select, update
+from sqlalchemy import TableClause, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from moat import reservations
 from moat.database import Database, catalog_now
-from moat.errors import BudgetExceeded
+from moat.errors import BudgetExceeded, CallTooDear
 from moat.records import Call, Cost, Reader, Usage
 from moat.reservations import Turn, UnknownPeriods, Wanted
 from moat.tables import CallRow
@@ -41,6 +41,7 @@ class CallContext:
     corpora: tuple[str, ...] = ()
     kind: str = "answer"
     document_id: UUID | None = None  # whose ingestion needs it
+    most_usd: Decimal | None = None  # what all calls of its answer may cost together
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def open_call(
     """Commit the row of a call about to be made; until settled it counts as its ceiling, the most it can cost.
 
     It waits in its own thread, in order, while only other calls under way are in its way, up to `wait_s`. Raises
-    BudgetExceeded when a budget has no room for it.
+    BudgetExceeded when a budget has no room for it, CallTooDear where its answer was not to cost so much.
     """
     opening = Opening(context, provider, model, attempt, ceiling_usd, price_version, lasts_at_most)
     line, deadline = opening.call_id, time.monotonic() + wait_s
@@ -94,6 +95,7 @@ def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None
     while True:
         try:
             with database.transaction() as session:
+                _check_allowance(session, opening)
                 found = reservations.reserve(database, session, wanted, turn)
                 if found is None:
                     session.execute(_INSERT, _row(opening, catalog_now(session)))
@@ -142,6 +144,22 @@ def expire_open(database: Database) -> int:
         with database.transaction(hasty=True) as session:
             closed += _close(session, call_id, unknown, None, "presumed", only=("open",))
     return closed
+
+
+def _check_allowance(session: Session, opening: Opening) -> None:
+    """Raise CallTooDear where this call and those made before it for the same answer can cost more than allowed."""
+    most_usd, answer_id = opening.context.most_usd, opening.context.answer_id
+    if most_usd is None or answer_id is None:
+        return
+    # In Python: SQLite's sum of whole numbers loses its type where there are none.
+    made_usd = sum(session.scalars(select(CallRow.cost_usd).where(CallRow.answer_id == answer_id)), Decimal(0))
+    if made_usd + opening.ceiling_usd > most_usd:
+        so_far = f" after ${made_usd.normalize():f} for the calls before it" if made_usd else ""
+        raise CallTooDear(
+            f"A call of {opening.model} can cost up to ${opening.ceiling_usd.normalize():f}{so_far}, "
+            f"and max_cost_usd is ${most_usd.normalize():f}.",
+            "Allow more, or name a cheaper model; dry_run tells the range.",
+        )
 
 
 def _row(opening: Opening, now: datetime) -> dict[str, Any]:
@@ -216,6 +234,16 @@ def cost_of(session: Session, answer_id: UUID) -> Cost:
     """Add up an answer's calls."""
     calls = calls_of(session, answer_id)
     return Cost(total_usd=sum((call.cost_usd for call in calls), Decimal(0)), calls=calls)
+
+
+def cost_of_documents(session: Session, document_ids: Sequence[UUID]) -> dict[UUID, Decimal]:
+    """Add up the calls that each document's indexing has needed; those without any are left out."""
+    rows = session.execute(
+        select(CallRow.document_id, func.sum(CallRow.cost_usd))
+        .where(CallRow.document_id.in_(document_ids))
+        .group_by(CallRow.document_id)
+    )
+    return {id_: cost_usd for id_, cost_usd in rows if id_ is not None}
 
 
 def _call(row: CallRow) -> Call:

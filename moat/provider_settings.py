@@ -55,7 +55,9 @@ class ProviderSettings(Section):
     )
     ceiling_usd_per_million: Dollars = Field(None, description="Under `ceiling`: the most that a million tokens cost.")
     max_retries: int = Field(2, ge=0, le=10, description="Attempts after the first at a retryable error.")
-    concurrency: int = Field(32, ge=1, le=10_000, description="Most calls at once from one process.")
+    concurrency: int = Field(
+        32, ge=1, le=10_000, description="Most calls at once from one process; embedding counts apart."
+    )
     breaker_failures: int = Field(5, ge=1, le=1_000, description="Failures in a row that open the circuit.")
     breaker_s: PositiveSeconds = Field(30, description="How long an open circuit refuses calls before one is let try.")
 

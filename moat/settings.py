@@ -123,7 +123,9 @@ class WorkerSettings(Section):
 
 
 class EmbedderSettings(Section):
-    default: str = Field("all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model or a folder.")
+    default: str = Field(
+        "all-MiniLM-L6-v2", description="Embedder of a new corpus: a package's model, a folder, or 'provider/model'."
+    )
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto", description="What runs the model: OpenVINO where it can, else torch, which is slower."
     )
@@ -139,8 +141,10 @@ class AnsweringSettings(Section):
     embed_deadline_s: PositiveSeconds = Field(
         20, description="Longest that embedding a question may take; late, its words alone are looked for."
     )
-    reranker: str = Field("", description="Folder of a cross-encoder that reads the best candidates; empty: none.")
-    rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the cross-encoder reads.")
+    reranker: str = Field(
+        "", description="Reads the best candidates: a cross-encoder's folder, or 'provider/model'; empty: none."
+    )
+    rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the reranker reads.")
     rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")
     passages: int = Field(10, ge=1, le=50, description="Passages whose sentences are read for an answer.")
     context_tokens: int = Field(1_100, ge=100, description="Most tokens of their sentences in a prompt.")
@@ -207,7 +211,7 @@ class PipelineSettings(Section):
     """How a corpus's documents become chunks; part of a generation's fingerprint."""
 
     embedder: str = Field(
-        "all-MiniLM-L6-v2", min_length=1, description="Package's model, or a sentence-transformers folder."
+        "all-MiniLM-L6-v2", min_length=1, description="Package's model, sentence-transformers folder, 'provider/model'."
     )
     chunk_tokens: int = Field(
         256, ge=32, le=8192, description="Most word pieces in a chunk, within the embedder's window."
@@ -263,7 +267,7 @@ class Settings(BaseSettings):
     oidc: OidcSettings = OidcSettings()
     providers: dict[str, ProviderSettings] = Field({}, description="Servers of models, by name.")
     data: DataSettings = DataSettings()
-    models: dict[str, ModelSettings] = Field({}, description="Models that may answer, by 'provider/model'.")
+    models: dict[str, ModelSettings] = Field({}, description="Models that may be asked, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()
     sources: dict[SourceName, SourceSettings] = Field({}, description="Sources that the worker follows, by name.")
 
@@ -285,7 +289,8 @@ class Settings(BaseSettings):
 
     @property
     def default_model(self) -> str:
-        return self.answering.model or next(iter(self.models), "extractive")
+        chat = (name for name, known in self.models.items() if known.kind == "chat")
+        return self.answering.model or next(chat, "extractive")
 
     @classmethod
     def settings_customise_sources(

@@ -11,12 +11,14 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from answering.answer import Parts as AnsweringParts
-from answering.rerank import Reranking
+from answering.rerank import PaidReranking, Reranking
 from moat import jobs
 from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
-from moat.embedder import Embedders
+from moat.embedder import Embedders as LocalEmbedders
 from moat.errors import MoatError
+from moat.llm.blocking import BlockingGateway
+from moat.llm.embedders import Embedders, for_sentences
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.oidc import Issuer
@@ -59,7 +61,8 @@ def build_parts(settings: Settings) -> Parts:
     vectors = Vectors.from_settings(settings)
     blobs = open_blobs(settings)
     gateway = Gateway(settings, database)
-    embedders = Embedders(settings.embedder)
+    calls = BlockingGateway(settings, database)
+    embedders = Embedders(settings, LocalEmbedders(settings.embedder), calls)
     return Parts(
         settings=settings,
         database=database,
@@ -67,10 +70,17 @@ def build_parts(settings: Settings) -> Parts:
         blobs=blobs,
         publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
         answering=AnsweringParts(
-            settings, database, vectors, embedders, blobs, gateway, reranking=Reranking(settings.answering)
+            settings, database, vectors, embedders, blobs, gateway, reranking=reranking_of(settings, calls)
         ),
         issuer=Issuer.from_settings(settings, database),
     )
+
+
+def reranking_of(settings: Settings, calls: BlockingGateway) -> Reranking:
+    """Give the reranker of the settings, which may be a provider's."""
+    if settings.answering.reranker in settings.models:
+        return PaidReranking(settings.answering, calls)
+    return Reranking(settings.answering)
 
 
 def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
@@ -124,7 +134,8 @@ def _note_settings(parts: Parts) -> None:
 
 def _warm(parts: Parts) -> None:
     try:
-        parts.answering.embedders.get(parts.settings.embedder.default).embed_question("warm up")
+        name = for_sentences(parts.settings.embedder.default, parts.settings)
+        parts.answering.embedders.get(name).embed_question("warm up")
         if parts.answering.reranking is not None:
             parts.answering.reranking.warm()
     except MoatError as error:

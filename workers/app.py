@@ -16,15 +16,17 @@ from ingest.sandbox import Sandbox
 from moat import jobs
 from moat.blobs import ABANDONED_AFTER
 from moat.database import Database
-from moat.embedder import Embedders
+from moat.embedder import Embedders as LocalEmbedders
 from moat.errors import MoatError
+from moat.llm.blocking import BlockingGateway
+from moat.llm.embedders import Embedders, EmbedderSource
 from moat.object_blobs import open_blobs
 from moat.settings import Settings
 from moat.telemetry import configure
 from moat.vectors import Vectors
 from workers.beat import beat
 from workers.claims import Claims
-from workers.parts import EmbedderSource, Parts
+from workers.parts import Parts
 from workers.tasks import register
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,9 @@ def build_parts(settings: Settings, app: Celery, embedders: EmbedderSource | Non
         settings=settings,
         database=database,
         vectors=Vectors.from_settings(settings),
-        embedders=embedders or Embedders(settings.embedder),
+        embedders=Embedders(
+            settings, embedders or LocalEmbedders(settings.embedder), BlockingGateway(settings, database)
+        ),
         blobs=blobs,
         sandbox=Sandbox(settings.sandbox),
         publisher=jobs.Publisher(database, app, settings.broker.window),

@@ -12,6 +12,7 @@ from ingest.likeness import likeness
 from moat.blobs import parsed_name
 from moat.documents import mark_untidy, pass_on_access
 from moat.errors import LostClaim
+from moat.ledger import CallContext
 from moat.records import Chunk, DocumentState, ParsedDocument
 from moat.settings import PipelineSettings
 from moat.tables import ChunkRow, Corpus, Document, DocumentAccess, Indexing, Version, utc_now
@@ -37,6 +38,7 @@ class Work:
     pipeline: PipelineSettings
     fingerprint: str
     dimension: int | None  # of the generation's collection, once there is one
+    charged: CallContext  # what of it has to be paid
     elements: str | None  # masked elements that stand in for an original that is gone
 
     @property

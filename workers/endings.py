@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from moat.documents import LIVE_GENERATIONS, mark_untidy
-from moat.errors import LostClaim, MoatError, ParserCrashed
+from moat.errors import BudgetExceeded, LostClaim, MoatError, ParserCrashed
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
 from moat.records import DocumentState
 from moat.tables import Document, Generation, Indexing, Job
@@ -34,7 +34,7 @@ def concluded(claim: Claim, parts: Parts) -> Iterator[None]:
     except ParserCrashed as error:
         _count_failure(claim, error, parts)
     except MoatError as error:
-        if error.retryable:
+        if error.retryable or (isinstance(error, BudgetExceeded) and error.passing):
             _retry_later(claim, error, parts)
         else:
             _fail(claim, error, parts)

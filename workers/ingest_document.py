@@ -13,9 +13,12 @@ from ingest.pack import key
 from moat.blobs import original_name
 from moat.embedder import Embedder
 from moat.errors import NotFound
+from moat.ledger import CallContext
+from moat.llm.embedders import charged, is_paid
 from moat.records import ParsedDocument
 from moat.settings import PipelineSettings
-from moat.tables import DocumentAccess, Generation, Version
+from moat.tables import Corpus, Document, DocumentAccess, Generation, Version
+from moat.uploaders import charged_reader
 from workers.claims import Claim, fenced
 from workers.conclude import Understood, Work, conclude, note_understood
 from workers.endings import concluded
@@ -28,6 +31,8 @@ log = logging.getLogger(__name__)
 PROGRESS_EVERY_S = 1.0
 # A worker that dies in a long document loses no more new vectors than these.
 SAVED_EVERY = 512
+# What was paid for is kept at once, as long as a document is short; of a long one no more than this part is lost.
+PAID_SHARE = 16
 # Chunks that are embedded in about a second.
 SHORT = 16
 
@@ -46,7 +51,7 @@ def _ingest(claim: Claim, parts: Parts) -> None:
     work = _load(claim, parts)
     parsed, unsaved = _parsed(work, parts)
     parsed_at = time.monotonic()
-    embedder = parts.embedders.get(work.pipeline.embedder)
+    embedder = charged(parts.embedders, lambda: work.charged).get(work.pipeline.embedder)
     found = Understood(parsed, unsaved, pipeline.prepare(parsed, work.filename, work.pipeline, embedder))
     _ensure_collection(claim, work, embedder, parts)
     # A short document is embedded at once: what was understood of it is kept in the commit that concludes it, unless
@@ -69,11 +74,14 @@ def _load(claim: Claim, parts: Parts) -> Work:
     with parts.database.reading() as session:
         row = session.execute(
             select(
-                *(Version.sha256, Version.filename, Version.media_type, Version.elements),
+                *(Version.sha256, Version.filename, Version.media_type, Version.elements, Version.uploader),
                 *(Generation.collection, Generation.pipeline, Generation.fingerprint, Generation.dimension),
+                *(Document.uploaded_by, Corpus.name.label("corpus")),
             )
             .select_from(Version)
             .join(Generation, Generation.id == claim.generation_id)
+            .join(Document, Document.id == Version.document_id)
+            .join(Corpus, Corpus.id == Document.corpus_id)
             .where(Version.document_id == claim.document_id, Version.number == claim.version)
         ).one()
         access = session.scalars(
@@ -88,6 +96,9 @@ def _load(claim: Claim, parts: Parts) -> Work:
         pipeline=PipelineSettings.stored(row.pipeline),
         fingerprint=row.fingerprint,
         dimension=row.dimension,
+        charged=CallContext(
+            None, charged_reader(row.uploader, row.uploaded_by), (row.corpus,), document_id=claim.document_id
+        ),
         elements=row.elements,
     )
 
@@ -153,6 +164,7 @@ def _write_vectors(
     wanted = (key(embedder, c.text, tokens=tokens) for c in chunks)
     kept.look_around(wanted, work.sha256, claim.document_id, parts.database)
     known = len(kept.vectors)
+    paid = is_paid(embedder.name, parts.settings)
     done, told_at = 0, time.monotonic()
     known_vectors, language = kept.vectors, prepared.language
     for batch in embed(chunks, prepared.about, embedder, known=known_vectors, language=language, tokens=tokens):
@@ -165,4 +177,8 @@ def _write_vectors(
                 fenced(session, claim).progress = done / max(1, len(chunks))
                 if kept.unsaved >= SAVED_EVERY:
                     kept.save()
+        if paid and kept.unsaved * PAID_SHARE >= len(kept.vectors):
+            with parts.database.transaction() as session:
+                fenced(session, claim)
+                kept.save()
     return kept, len(kept.vectors) - known

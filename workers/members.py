@@ -122,6 +122,7 @@ def _commit(
                 filename=path,
                 media_type=media_type,
                 access=access,
+                uploader=session.get_one(Version, (parent.id, claim.version)).uploader,
             )
         )
         session.flush()

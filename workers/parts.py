@@ -1,24 +1,17 @@
 """What every task needs, built once per worker process."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ingest.sandbox import Sandbox
 from moat.blobs import Blobs
 from moat.database import Database
-from moat.embedder import Embedder
 from moat.jobs import Publisher
+from moat.llm.embedders import EmbedderSource
 from moat.settings import Settings
 from moat.vectors import Vectors
 from workers.claims import Claims
 from workers.pace import Pace
 from workers.sources.follower import Follower
-
-
-class EmbedderSource(Protocol):
-    """Gives an embedder by name."""
-
-    def get(self, name: str) -> Embedder: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import partial
 from anyio import CancelScope, to_thread
 
 from moat.database import Database
-from moat.errors import BudgetExceeded, MoatError, ProviderBroken, ProviderError, ProviderTimeout
+from moat.errors import BudgetExceeded, CallTooDear, MoatError, ProviderBroken, ProviderError, ProviderTimeout
 from moat.ledger import CallContext
 from moat.llm.books import close_row, opening
 from moat.llm.circuit import Circuits
@@ -161,6 +161,9 @@ class Gateway:
                     failure = failure or error
                     if run.text or run.left.is_set() or asyncio.get_running_loop().time() >= run.deadline:
                         break
+                except CallTooDear:
+                    if failure is None:
+                        raise
                 plan = await self._next(names, planned)
             if failure is not None:
                 raise failure
@@ -178,6 +181,7 @@ class Gateway:
 
     async def _attempts(self, plan: Plan, planned: Planning, work: Work, run: Run) -> None:
         attempt = 1
+        failure: AttemptFailed | None = None
         while True:
             try:
                 async with self._circuits.place(plan.provider, plan.server, run.deadline):
@@ -186,7 +190,12 @@ class Gateway:
                 return
             except BudgetExceeded as refused:
                 plan = await self._cheaper(plan, planned, refused)
+            except CallTooDear:  # what failed before may be billed
+                if failure is None:
+                    raise
+                raise failure.error from failure
             except AttemptFailed as failed:
+                failure = failed
                 if failed.retryable:
                     self._circuits.failed(plan.provider, plan.server)
                 else:  # it answered: what it refuses is no sign that it is down

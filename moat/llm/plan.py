@@ -112,7 +112,7 @@ class Planner:
             raise InvalidRequest(
                 f"The model {name!r} has no provider {provider!r}.", f"Configure it under [providers.{provider}]."
             )
-        allowed = ", ".join((EXTRACTIVE, *self._settings.models))
+        allowed = ", ".join(info.id for info in self.models())
         raise InvalidRequest(f"There is no model {name[:100]!r}.", f"Models are {allowed}.")
 
     def models(self) -> list[ModelInfo]:

@@ -18,6 +18,13 @@ def count_tokens(text: str) -> int:
     return len(_encoding().encode(text, disallowed_special=()))
 
 
+def token_spans(text: str) -> list[tuple[int, int]]:
+    """Give each token's code-point span; one that is a part of a character begins where that does."""
+    encoding = _encoding()
+    starts: list[int] = encoding.decode_with_offsets(encoding.encode(text, disallowed_special=()))[1]
+    return list(zip(starts, [*starts[1:], len(text)], strict=True))
+
+
 def count_prompt(messages: Sequence[Message]) -> int:
     """Count a whole prompt."""
     return sum(count_tokens(message.text) + TOKENS_PER_MESSAGE for message in messages) + TOKENS_PER_MESSAGE

@@ -77,7 +77,10 @@ class CallRow(Table):
     closed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     outcome: Mapped[str] = mapped_column(default="")  # of its answer: answered, abstained, failed
-    __table_args__ = (Index("calls_by_state", "status", "expires_at"),)
+    __table_args__ = (
+        Index("calls_by_state", "status", "expires_at"),
+        Index("calls_by_document", "document_id"),
+    )
 
 
 class PriceSheetRow(Table):

@@ -101,6 +101,7 @@ class Version(Table):
     access: Mapped[list[str] | None]  # who may read once this version serves; None leaves it as it was
     unpacked_at: Mapped[datetime | None]  # when its members had become documents
     warnings: Mapped[list[str] | None]
+    uploader: Mapped[dict[str, Any] | None]  # whom its indexing is charged to; None: by the document's uploaded_by
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -12,10 +12,10 @@ from moat import audit
 from moat.access import check_principals, find_corpus, readable_corpora, rule
 from moat.corpora import create_corpus
 from moat.documents import start_forgetting
-from moat.embedder import check_name
 from moat.errors import Conflict
+from moat.llm.embedders import check_embedder
 from moat.records import DocumentState, Reader
-from moat.settings import PipelineSettings
+from moat.settings import PipelineSettings, Settings
 from moat.tables import Corpus, CorpusAccess, Document, Generation, Indexing, Job, utc_now
 from services.admin.schemas import CorpusBody, CorpusPage, CorpusPatch, CorpusShape, PipelineBody
 from services.dependencies import Admin, PartsOf, Reading, publish_soon
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/corpora", tags=["corpora"])
 def add_corpus(body: CorpusBody, reader: Admin, parts: PartsOf) -> CorpusShape:
     """Make an empty corpus."""
     start = PipelineSettings(embedder=parts.settings.embedder.default)
-    pipeline = chosen_pipeline(body.pipeline, start)
+    pipeline = chosen_pipeline(body.pipeline, start, parts.settings)
     with parts.database.transaction() as session:
         parts.database.lock(session, f"corpus/{body.name}")
         corpus = create_corpus(session, body.name, body.access, pipeline, fingerprint(pipeline))
@@ -106,14 +106,14 @@ def delete_corpus(corpus: str, reader: Admin, parts: PartsOf) -> CorpusShape:
     return shape
 
 
-def chosen_pipeline(body: PipelineBody, start: PipelineSettings) -> PipelineSettings:
+def chosen_pipeline(body: PipelineBody, start: PipelineSettings, settings: Settings) -> PipelineSettings:
     """Apply what a body asks to a pipeline, refusing an embedder that is not here."""
     asked = body.model_dump(include=set(PipelineSettings.model_fields), exclude_none=True, exclude_unset=True)
     chosen = start.model_dump()
     for name, value in asked.items():
         chosen[name] = chosen[name] | value if isinstance(value, dict) else value  # a section changes by its fields
     pipeline = PipelineSettings.model_validate(chosen)
-    check_name(pipeline.embedder)
+    check_embedder(pipeline.embedder, settings)
     return pipeline
 
 

@@ -39,7 +39,7 @@ def reindex(corpus: str, body: ReindexBody, reader: Admin, parts: PartsOf) -> Re
     """Build the corpus's index anew beside the old one; `dry_run` says first what it takes."""
     with parts.database.transaction() as session:
         row = find_corpus(session, reader, corpus, "for_change")
-        pipeline = chosen_pipeline(body, PipelineSettings.model_validate(row.pipeline))
+        pipeline = chosen_pipeline(body, PipelineSettings.model_validate(row.pipeline), parts.settings)
         if body.dry_run:
             return JSONResponse(_plan(session, row, pipeline, parts.settings).model_dump(mode="json"))
         job = start_reindex(session, row, pipeline, fingerprint(pipeline), reader.user)

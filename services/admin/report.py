@@ -9,9 +9,12 @@ from fastapi import APIRouter, Query
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
+from answering.body import dollars
 from moat.access import find_corpus
 from moat.embedder import knows_english_only
+from moat.embedding_price import embedding_price
 from moat.records import DocumentState
+from moat.settings import Settings
 from moat.tables import ChunkRow, Corpus, Document, Indexing, LikenessRow, Version, utc_now
 from services.admin.report_schemas import (
     Alike,
@@ -53,7 +56,7 @@ def report(corpus: str, reader: Admin, parts: PartsOf, limit: Limit = 50, stale_
             stale=_stale(session, row, limit, stale_days),
             unreadable=_unreadable(session, row, limit),
             languages=languages,
-            size=_size(session, row),
+            size=_size(session, row, parts.settings),
             warnings=_warnings(row, languages),
         )
 
@@ -187,7 +190,7 @@ def _sum(counts: dict[str, int], names: Iterable[str]) -> int:
     return sum(counts[name] for name in names)
 
 
-def _size(session: Session, corpus: Corpus) -> SizePart:
+def _size(session: Session, corpus: Corpus, settings: Settings) -> SizePart:
     generation: UUID | None = corpus.serving_generation
     chunks, tokens = session.execute(
         select(func.count(), func.coalesce(func.sum(ChunkRow.tokens), 0)).where(ChunkRow.generation_id == generation)
@@ -195,5 +198,7 @@ def _size(session: Session, corpus: Corpus) -> SizePart:
     size = session.scalar(
         select(func.coalesce(func.sum(Version.size), 0)).join(Document, _newest()).where(_live(corpus))
     )
-    # Every embedder runs on this machine: what indexing costs is time.
-    return SizePart(chunks=chunks, tokens=int(tokens), bytes=int(size or 0), embedding_cost_usd="0")
+    price = embedding_price(corpus.pipeline["embedder"], int(tokens), settings)
+    return SizePart(
+        chunks=chunks, tokens=int(tokens), bytes=int(size or 0), embedding_cost_usd=dollars(price.expected_usd)
+    )

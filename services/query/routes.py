@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import delete
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from answering.accounts import on_account
 from answering.answer import Done, Event, Query, Retrieval, answer, estimate, search
 from answering.body import body_of, dollars
 from answering.explain import explain
@@ -65,7 +66,7 @@ def _search(body: SearchBody, reader: Reader, parts: Parts) -> JSONResponse:
     chosen = body.retrieval
     retrieval = Retrieval(tuple(dict.fromkeys(chosen.arms)), chosen.fusion, chosen.rerank) if chosen else None
     query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
-    found = search(query, reader, parts.answering)
+    found = search(query, reader, on_account(query, reader, parts.answering, None))
     if parts.settings.log_questions:
         log.info("search", extra={"user": reader.user, "question": body.question})
     shown_ids = sorted({str(p.document_id) for p in found.passages})

@@ -19,6 +19,7 @@ from moat.jobs import INGEST
 from moat.media import sniff
 from moat.records import DocumentState, Reader
 from moat.tables import Corpus, CorpusAccess, Document, DocumentAccess, Version, utc_now
+from moat.uploaders import uploader
 from services.upload.receive import Arrived
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def _commit(
                 filename=arrived.filename,
                 media_type=media_type,
                 access=None if terms.access is None else list(terms.access),
+                uploader=uploader(reader),
             )
         )
         session.flush()

@@ -75,7 +75,9 @@ class DocumentShape(Shape):
     sha256: str = Field(description="Of the newest version's file.")
     pages: int | None
     chunks: int
-    cost_usd: str = Field("0", description="What indexing this version cost.")
+    cost_usd: str | None = Field(
+        None, description="What indexing it has cost so far, for admins: copies elsewhere save."
+    )
     access: list[str]
     metadata: dict[str, Any]
     uploaded_by: str

@@ -1,11 +1,14 @@
 """Documents as their readers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from answering.body import dollars
+from moat import ledger
 from moat.access import rule
 from moat.backlog import seconds_left
 from moat.records import TERMINAL_STATES, DocumentState, Reader
@@ -94,7 +97,8 @@ def _shapes(
     access: dict[UUID, list[str]] = {id_: [] for id_ in ids}
     for grant in session.scalars(select(DocumentAccess).where(DocumentAccess.document_id.in_(ids))):
         access[grant.document_id].append(grant.principal)
-    return [_shape(row, access, readable, reader) for row in rows]
+    spent = ledger.cost_of_documents(session, ids) if reader.is_admin else {}
+    return [_shape(row, access, readable, reader, spent) for row in rows]
 
 
 def _shape(
@@ -102,6 +106,7 @@ def _shape(
     access: dict[UUID, list[str]],
     readable_parents: set[UUID],
     reader: Reader,
+    spent: Mapping[UUID, Decimal],
 ) -> DocumentShape:
     document, corpus, version, joined = row
     indexing: Indexing | None = joined  # an outer join: a generation may not know the newest version yet
@@ -124,6 +129,7 @@ def _shape(
         sha256=version.sha256,
         pages=version.pages,
         chunks=indexing.chunks if indexing else 0,
+        cost_usd=dollars(spent.get(document.id, Decimal(0))) if reader.is_admin else None,
         access=sorted(access[document.id]),
         metadata=document.doc_metadata,
         uploaded_by=document.uploaded_by,

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ from moat.access import SCOPES, create_key
 from moat.bootstrap import DEFAULT_CORPUS
 from moat.corpora import create_corpus
 from moat.database import Database
+from moat.llm.blocking import BlockingGateway
+from moat.llm.embedders import Embedders
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.oidc import Issuer
@@ -32,7 +35,7 @@ from moat.records import EVERYONE, DocumentState, ParsedDocument
 from moat.settings import PipelineSettings, Settings
 from moat.tables import Corpus, Document, Forgetting, Indexing, Table
 from moat.vectors import Vectors
-from services.app import create_app
+from services.app import create_app, reranking_of
 from services.parts import Parts
 from tests.fakes.embedder import FakeEmbedders
 from tests.fakes.unpacking import unpack_here
@@ -63,9 +66,9 @@ class Api:
         self.embedders = FakeEmbedders()
         self.gateway = Gateway(self.settings, self.database)
         publisher = jobs.Publisher(self.database, jobs.celery_app(self.settings))
-        answering = AnsweringParts(
-            self.settings, self.database, self.vectors, self.embedders, self.blobs, self.gateway
-        )  # fmt: skip
+        self.calls = BlockingGateway(self.settings, self.database)
+        embedders = Embedders(self.settings, self.embedders, self.calls)
+        answering = AnsweringParts(self.settings, self.database, self.vectors, embedders, self.blobs, self.gateway)
         issuer = Issuer.from_settings(self.settings, self.database)
         self.parts = Parts(self.settings, self.database, self.vectors, self.blobs, publisher, answering, issuer)
         self.app = create_app(self.settings, self.parts)
@@ -73,7 +76,7 @@ class Api:
             self.settings,
             self.database,
             self.vectors,
-            self.embedders,
+            embedders,
             self.blobs,
             SimpleNamespace(parse=self._parse, unpack=unpack_here),  # type: ignore[arg-type]  # no child: these files are our own
             publisher,
@@ -85,6 +88,12 @@ class Api:
 
     def _parse(self, path: Path, media_type: str, name: str) -> ParsedDocument:
         return parse(path, media_type, name)
+
+    def rerank(self) -> None:
+        """Have answers read by the reranker of the settings from now on."""
+        reranking = reranking_of(self.settings, self.calls)
+        self.parts = replace(self.parts, answering=replace(self.parts.answering, reranking=reranking))
+        self.app.state.parts = self.parts
 
     def key(
         self,

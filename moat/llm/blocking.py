@@ -1,0 +1,52 @@
+"""The gateway for threads that wait for their answer: ingestion, retrieval and reranking are no coroutines."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from moat.database import Database
+from moat.ledger import CallContext
+from moat.llm.gateway import Gateway
+from moat.settings import Settings
+
+T = TypeVar("T")
+
+
+class BlockingGateway:
+    """Makes calls on an event loop of its own, in a thread that begins with the first of them.
+
+    Its calls are under way apart from those of a process's other gateway: each keeps to a provider's limit by itself.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._gateway = Gateway(settings, database)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
+
+    def embed(
+        self, model: str, texts: Sequence[str], *, purpose: CallContext, question: bool = False
+    ) -> list[list[float]]:
+        """Embed texts; as `Gateway.embed`."""
+        return self._begin(self._gateway.embed(model, texts, purpose=purpose, question=question)).result()
+
+    def rerank(
+        self, model: str, query: str, documents: Sequence[str], *, purpose: CallContext, timeout_s: float
+    ) -> list[float]:
+        """Score documents, or raise TimeoutError; a call that is late is still booked. For the rest as
+        `Gateway.rerank`."""
+        call = self._begin(self._gateway.rerank(model, query, documents, purpose=purpose))
+        try:
+            return call.result(timeout_s)
+        except TimeoutError:
+            call.cancel()
+            raise
+
+    def _begin(self, call: Coroutine[Any, Any, T]) -> "Future[T]":
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                # A process that ends does not wait for a call: what it leaves open is closed by the sweeper.
+                threading.Thread(target=self._loop.run_forever, name="paid-calls", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(call, self._loop)
