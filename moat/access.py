@@ -15,14 +15,14 @@ from moat.database import Database
 from moat.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from moat.names import ANY_GROUP, USER_PREFIX, is_group, is_user, may_state
 from moat.on_behalf import ACT_FOR, Stated, refusal, speak_for
-from moat.records import EVERYONE, DocumentState, Reader
+from moat.records import EVERYONE, FINANCE, DocumentState, Reader
 from moat.tables import ApiKey, Corpus, CorpusAccess, Document, DocumentAccess, Widget, WidgetSession, utc_now
 
 KEY_PREFIX = "moat_"
 TOKEN_PREFIX = "mws_"  # noqa: S105 (a prefix, not a secret)
 SCOPES = ("read", "ask", "upload", "admin")
 METRICS = "metrics"  # reads /metrics and nothing else
-KEY_SCOPES = (*SCOPES, ACT_FOR, METRICS)
+KEY_SCOPES = (*SCOPES, FINANCE, ACT_FOR, METRICS)
 _LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -73,10 +73,10 @@ def user_principal(user: str) -> str:
     return f"{USER_PREFIX}{user}"
 
 
-def require(reader: Reader, scope: str) -> None:
-    """Refuse a reader whose key lacks the scope; `admin` includes the others."""
-    if scope not in reader.scopes and not reader.is_admin:
-        raise Forbidden(f"This key lacks the scope '{scope}'.")
+def require(reader: Reader, *scopes: str) -> None:
+    """Refuse a reader whose key has none of these scopes; `admin` includes the others."""
+    if reader.scopes.isdisjoint(scopes) and not reader.is_admin:
+        raise Forbidden(f"This key lacks the scope '{scopes[0]}'.")
 
 
 def check_principals(access: Iterable[str]) -> tuple[str, ...]:

@@ -165,8 +165,8 @@ def remove_budget(session: Session, budget_id: UUID) -> Budget:
 
 
 def standings(session: Session, reader: Reader) -> list[Standing]:
-    """List every budget for an admin, and for others those of their own name, key and groups."""
-    if reader.is_admin:
+    """List every budget for admins and finance, and for others those of their own name, key and groups."""
+    if reader.sees_all_costs:
         return _standings(session, Budget.scope != SESSION)
     own = and_(APPLYING, Budget.scope.in_(("user", "key", "group")))
     return _standings(session, own, whose(reader, ()))

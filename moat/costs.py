@@ -43,9 +43,9 @@ class CostLine:
 
 
 def within(reader: Reader, frm: datetime | None = None, to: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
-    """SQL: the row of `calls` was opened in [frm, to), and this reader may see it: an admin all, others theirs."""
+    """SQL: the row of `calls` was opened in [frm, to), and this reader may see it: their own or, with finance, all."""
     return (
-        *(() if reader.is_admin else (CallRow.user == reader.user,)),
+        *(() if reader.sees_all_costs else (CallRow.user == reader.user,)),
         *(() if frm is None else (CallRow.opened_at >= frm,)),
         *(() if to is None else (CallRow.opened_at < to,)),
     )
@@ -67,9 +67,9 @@ def costs(
 ) -> list[CostLine]:
     """Sum the calls opened in [frm, to) by any of GROUPS, in the order of their labels.
 
-    An admin sees every call, others their own. A call over several corpora stands whole under "a + b", so that the
-    lines always add up to the ledger; what a reader may not read has no name there. Raises InvalidRequest for an
-    unknown group.
+    Admins and finance see every call, others their own. A call over several corpora stands whole under "a + b", so
+    that the lines always add up to the ledger; what others may not read has no name there. Raises InvalidRequest for
+    an unknown group.
     """
     unknown = [name for name in group_by if name not in GROUPS]
     if unknown:
@@ -89,7 +89,7 @@ def costs(
 
 def corpora_as_shown_to(session: Session, reader: Reader) -> Callable[[Sequence[str]], list[str]]:
     """Give what names the corpora of a call: each once, and none that this reader may not read."""
-    readable = None if reader.is_admin else {corpus.name for corpus in readable_corpora(session, reader)}
+    readable = None if reader.sees_all_costs else {corpus.name for corpus in readable_corpora(session, reader)}
 
     def named(corpora: Sequence[str]) -> list[str]:
         return list(dict.fromkeys(c if readable is None or c in readable else NOT_READABLE for c in corpora))

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 from moat.errors import Forbidden
 from moat.names import is_user, may_state
-from moat.records import Reader
+from moat.records import FINANCE, Reader
 
 ACT_FOR = "act_for"
-_NEVER_PASSED_ON = frozenset({"admin", ACT_FOR})
+_NEVER_PASSED_ON = frozenset({"admin", FINANCE, ACT_FOR})
 _HINT = "Leave out Moat-User and Moat-Groups, or use a key made with the scope 'act_for'."
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float32]
 EVERYONE = "everyone"
+FINANCE = "finance"  # the scope that sees all costs and budgets, and no document
 
 
 class DocumentState(StrEnum):
@@ -48,6 +49,10 @@ class Reader:
     @property
     def is_admin(self) -> bool:
         return "admin" in self.scopes
+
+    @property
+    def sees_all_costs(self) -> bool:
+        return self.is_admin or FINANCE in self.scopes
 
     @property
     def subject(self) -> str:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from moat.access import act_for, authenticate, note_use, require
 from moat.errors import MoatError, Unauthenticated
 from moat.oidc import looks_like_token
-from moat.records import Reader
+from moat.records import FINANCE, Reader
 from services.on_behalf import read_stated
 from services.parts import Parts
 from services.rates import Rates
@@ -66,19 +66,21 @@ ReaderOf = Annotated[Reader, Depends(get_counted_reader)]
 
 
 class Scoped:
-    """A dependency that demands a scope of the key."""
+    """A dependency that demands one of these scopes of the key."""
 
-    def __init__(self, scope: str) -> None:
-        self._scope = scope
+    def __init__(self, *scopes: str) -> None:
+        self._scopes = scopes
 
     def __call__(self, reader: ReaderOf) -> Reader:
-        require(reader, self._scope)
+        require(reader, *self._scopes)
         return reader
 
 
 Reading = Annotated[Reader, Depends(Scoped("read"))]
 Asking = Annotated[Reader, Depends(Scoped("ask"))]
 Uploading = Annotated[Reader, Depends(Scoped("upload"))]
+SeeingCosts = Annotated[Reader, Depends(Scoped("read", FINANCE))]
+Finance = Annotated[Reader, Depends(Scoped(FINANCE))]
 Admin = Annotated[Reader, Depends(Scoped("admin"))]
 
 

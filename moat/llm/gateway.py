@@ -247,7 +247,7 @@ class Gateway:
                             if piece.text:
                                 run.text.append(piece.text)
                                 run.reschedule()
-                                run.deltas.put_nowait(Delta(piece.text))
+                                run.deltas.put_nowait(Delta(piece.text, model=plan.name))
         except TimeoutError as error:
             await close(last, "cancelled", billed=True)
             over = asyncio.get_running_loop().time() >= run.deadline

@@ -10,7 +10,7 @@ from moat.records import Usage
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of text; the last one has the usage, why the model stopped, and which model it was."""
+    """A piece of text; each says which model it is of, the last one the usage and why it stopped."""
 
     text: str = ""
     finish_reason: str = ""

@@ -8,14 +8,14 @@ from answering.body import dollars
 from moat import audit
 from moat.budgets import TIME_ZONE, Standing, Wish, remove_budget, set_budget, standings
 from services.admin.budget_schemas import AlertShape, BudgetBody, BudgetPage, BudgetShape
-from services.dependencies import Admin, PartsOf, Reading
+from services.dependencies import Admin, PartsOf, SeeingCosts
 
 router = APIRouter(prefix="/v1/budgets", tags=["costs"])
 
 
 @router.get("")
-def list_budgets(reader: Reading, parts: PartsOf) -> BudgetPage:
-    """List budgets with what is left of them: admins see all, others those of their own name, key and groups."""
+def list_budgets(reader: SeeingCosts, parts: PartsOf) -> BudgetPage:
+    """List budgets with what is left: admins and finance see all, others those of their own name, key and groups."""
     with parts.database.reading() as session:
         return BudgetPage(items=[_shape(found) for found in standings(session, reader)])
 

@@ -21,14 +21,14 @@ from services.admin.cost_schemas import (
     RepricedModelShape,
     RepricedShape,
 )
-from services.dependencies import Admin, PartsOf, Reading
+from services.dependencies import Finance, PartsOf, SeeingCosts
 from services.schemas import Moment
 
 router = APIRouter(prefix="/v1/costs", tags=["costs"])
 
 
 @router.get("/forecast")
-def get_forecast(reader: Reading, parts: PartsOf, period: Period = "month") -> ForecastShape:
+def get_forecast(reader: SeeingCosts, parts: PartsOf, period: Period = "month") -> ForecastShape:
     """Say what will have been spent at the end of this day, week or month: admins for all, others for themselves."""
     with parts.database.reading() as session:
         found = forecast(session, reader, period, utc_now())
@@ -43,7 +43,7 @@ def get_forecast(reader: Reading, parts: PartsOf, period: Period = "month") -> F
 
 
 @router.post("/reconcile")
-def post_reconcile(body: ReconcileBody, reader: Admin, parts: PartsOf) -> ReconciledShape:
+def post_reconcile(body: ReconcileBody, reader: Finance, parts: PartsOf) -> ReconciledShape:
     """Compare a provider's export with the ledger by day and model, and explain each difference."""
     export = read_export(body.csv)
     with parts.database.reading() as session:
@@ -87,7 +87,7 @@ def _compared(line: Compared) -> ComparedShape:
 
 @router.get("/reprice")
 def get_reprice(
-    reader: Admin,
+    reader: Finance,
     parts: PartsOf,
     frm: Annotated[Moment | None, Query(alias="from")] = None,
     to: Moment | None = None,

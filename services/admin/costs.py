@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from answering.body import dollars
 from moat.costs import CostLine, costs
 from services.admin.schemas import CostPage, ModelPage, ModelShape
-from services.dependencies import Asking, PartsOf, Reading
+from services.dependencies import Asking, PartsOf, SeeingCosts
 from services.schemas import Moment
 
 router = APIRouter(prefix="/v1", tags=["costs"])
@@ -20,14 +20,14 @@ _COUNTS = ("calls", "input_tokens", "cached_tokens", "output_tokens", "reasoning
 
 @router.get("/costs", response_model=CostPage, responses={200: {"content": {"text/csv": {}}}})
 def get_costs(
-    reader: Reading,
+    reader: SeeingCosts,
     parts: PartsOf,
     frm: Annotated[Moment | None, Query(alias="from")] = None,
     to: Moment | None = None,
     group_by: Annotated[list[str] | None, Query(max_length=7)] = None,
     format: Annotated[Literal["json", "csv"], Query()] = "json",
 ) -> Response:
-    """Sum the ledger: admins see every call, others their own."""
+    """Sum the ledger: admins and finance see every call, others their own."""
     groups = list(dict.fromkeys(group_by or ["day"]))
     with parts.database.reading() as session:
         lines = costs(session, reader, frm=frm, to=to, group_by=groups)

@@ -69,7 +69,9 @@ class KeyBody(Body):
     name: str = Field(min_length=1, max_length=200)
     user: str = Field(min_length=1, max_length=200)
     groups: list[str] = Field([], max_length=200)
-    scopes: list[Literal["read", "ask", "upload", "admin", "act_for", "metrics"]] = Field(["read", "ask"], max_length=6)
+    scopes: list[Literal["read", "ask", "upload", "admin", "finance", "act_for", "metrics"]] = Field(
+        ["read", "ask"], max_length=7
+    )
     corpora: list[str] | None = Field(None, description="Names or ids; every readable one by default.")
     expires_at: Moment | None = None
     act_for_groups: list[str] = Field(

@@ -83,6 +83,7 @@ def test_call_goes_to_the_cheaper_model_and_then_to_quoting(paid: Api, fake: Fak
     answer = ask(paid.admin).json()
     assert [call["model"] for call in answer["cost"]["calls"]] == ["small"]
     assert fake.requests[-1]["model"] == "small"
+    assert answer["model"] == "fake/small"
     put(paid, limit_usd="0.000001", cheaper_model="fake/small")
     problem(ask(paid.admin), 402)
     put(paid, limit_usd="0.000001", cheaper_model="extractive")
@@ -172,3 +173,21 @@ def test_corpus_that_is_gone_has_no_budget_any_more(paid: Api) -> None:
     put(paid, limit_usd="5", scope="corpus", subject="old")
     (listed,) = paid.admin.get("/v1/budgets").json()["items"]
     assert (listed["name"], listed["subject"]) == ("old", str(paid.corpus_id("old")))
+
+
+def test_finance_sees_every_cost_and_budget_and_no_document(paid: Api) -> None:
+    ann = paid.person("ann", "staff")
+    assert ask(ann).status_code == 200
+    put(paid, limit_usd="5")
+    finance = paid.person("fiona", scopes=("finance",))
+    spent = finance.get("/v1/costs", params={"group_by": ["user", "corpus"]}).json()
+    assert [(line["user"], line["corpus"]) for line in spent["items"]] == [("ann", "default")]
+    assert Decimal(spent["total_usd"]) == COST
+    assert [budget["limit_usd"] for budget in finance.get("/v1/budgets").json()["items"]] == ["5"]
+    assert finance.get("/v1/costs/forecast").status_code == 200
+    assert finance.get("/v1/costs/reprice").status_code == 200
+    assert ann.get("/v1/costs/reprice").status_code == 403
+    for path in ("/v1/corpora", "/v1/corpora/default/documents", "/v1/audit", "/v1/keys"):
+        problem(finance.get(path), 403)
+    problem(finance.put("/v1/budgets", json=DAILY | {"limit_usd": "9"}), 403)
+    problem(ask(finance), 403)
