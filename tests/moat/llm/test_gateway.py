@@ -10,7 +10,7 @@ import pytest
 
 from moat import ledger
 from moat.database import Database
-from moat.errors import InvalidRequest, ProviderError, ProviderTimeout, UnpricedModel
+from moat.errors import CallTooDear, InvalidRequest, ProviderBroken, ProviderError, ProviderTimeout, UnpricedModel
 from moat.llm.gateway import CallContext, Delta, Gateway, Message
 from moat.llm.price_book import bill_again
 from moat.records import Call, Reader
@@ -42,9 +42,9 @@ def gateway(database: Database, fake: FakeOpenAI, **answering: Any) -> Gateway:
     return Gateway(settings, database, jitter=lambda: -0.5)  # no wait between attempts
 
 
-async def ask(gateway: Gateway, answer_id: UUID | None = None) -> list[Delta]:
+async def ask(gateway: Gateway, answer_id: UUID | None = None, most_usd: Decimal | None = None) -> list[Delta]:
     reader = Reader(key_id=None, user="ann")
-    purpose = CallContext(answer_id, reader, ("hr",))
+    purpose = CallContext(answer_id, reader, ("hr",), most_usd=most_usd)
     return [delta async for delta in gateway.stream(MODEL, PROMPT, purpose=purpose)]
 
 
@@ -267,3 +267,19 @@ async def test_a_tool_call_that_cannot_be_read_is_told_as_any_other(database: Da
         deltas = await ask(gateway(database, fake))
     assert "".join(delta.text for delta in deltas) == "Hello there."
     assert deltas[-1].tool_call
+
+
+async def test_what_an_answer_may_cost_is_for_all_of_its_attempts_together(database: Database) -> None:
+    with openai_server(Reply(cut_after=0), Reply()) as fake:
+        calls = gateway(database, fake)
+        ceiling = calls.quote(MODEL, PROMPT).ceiling_usd
+        with pytest.raises(ProviderBroken):  # it may be billed, so there is no room for another
+            await ask(calls, uuid4(), ceiling * Decimal("1.5"))
+    assert [(row.attempt, row.status, row.cost_usd) for row in rows(database)] == [(1, "presumed", ceiling)]
+    with openai_server(Reply(cut_after=0), Reply()) as fake:
+        deltas = await ask(gateway(database, fake), uuid4(), ceiling * 2)
+        assert "".join(delta.text for delta in deltas) == "Hello there."
+        assert len(fake.requests) == 2
+        with pytest.raises(CallTooDear, match="max_cost_usd is"):
+            await ask(gateway(database, fake), uuid4(), ceiling / 2)
+        assert len(fake.requests) == 2
