@@ -114,6 +114,9 @@ class ModelSettings(PriceSettings):
     groups: tuple[str, ...] = Field((), description="Groups that may ask it; empty: everybody.")
     fallback: tuple[str, ...] = Field((), description="Models asked, in this order, when this one fails.")
     dimension: int | None = Field(None, ge=8, le=8192, description="An embedding model's vector length.")
+    cache_prompt: bool = Field(
+        False, description="Anthropic: have the instructions, which begin every prompt, cached for 5 minutes."
+    )
     tiers: tuple[TierSettings, ...] = Field((), description="Price overrides over an input size.")
     variants: tuple[VariantSettings, ...] = Field((), description="Price overrides for tiers, regions and the like.")
     prices_as_of: date | None = Field(None, description="When the overridden prices were looked up.")

@@ -102,8 +102,13 @@ def _asked(target: Target, messages: Sequence[Message]) -> dict[str, Any]:
         "service_tier": target.server.service_tier or "standard_only",
     }
     if system := "\n\n".join(message.text for message in messages if message.role == "system"):
-        asked["system"] = system
+        asked["system"] = [_cached(system)] if target.known.cache_prompt else system
     return asked
+
+
+def _cached(text: str) -> dict[str, Any]:
+    """Ask for what begins every prompt to be cached; what is too short for that, the service leaves as it is."""
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}
 
 
 def _usage(usage: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -234,3 +235,16 @@ async def test_used_numbers_come_through_whatever_they_are(serve: Serve, dialect
     used = Used(input=123_457, cached=0, output=1, reasoning=0)
     usage = last(await streamed(serve(Reply(used=used))), "usage")
     assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == (123_457, 0, 1)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_anthropic_is_asked_to_cache_the_instructions_only_where_that_is_set(wanted: bool) -> None:
+    (dialect,) = [each for each in DIALECTS if each.kind == "anthropic"]
+    with model_server(dialect, Reply()) as server:
+        asked = target(server)
+        known = asked.known.model_copy(update={"cache_prompt": wanted})
+        await wire_of("anthropic").complete(replace(asked, known=known), PROMPT, 20)
+        (request,) = server.requests
+    cached = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
+    assert request["system"] == (cached if wanted else "Be brief.")
+    assert "cache_control" not in str(request["messages"])
