@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from moat.database import Database
 from moat.ledger import CallContext
-from moat.llm.gateway import Gateway
 from moat.settings import Settings
+
+if TYPE_CHECKING:
+    from moat.llm.gateway import Gateway
 
 T = TypeVar("T")
 
@@ -21,7 +23,9 @@ class BlockingGateway:
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        self._gateway = Gateway(settings, database)
+        self._settings = settings
+        self._database = database
+        self._gateway: Gateway | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = threading.Lock()
 
@@ -29,19 +33,28 @@ class BlockingGateway:
         self, model: str, texts: Sequence[str], *, purpose: CallContext, question: bool = False
     ) -> list[list[float]]:
         """Embed texts; as `Gateway.embed`."""
-        return self._begin(self._gateway.embed(model, texts, purpose=purpose, question=question)).result()
+        calls = self._ready()
+        return self._begin(calls.embed(model, texts, purpose=purpose, question=question)).result()
 
     def rerank(
         self, model: str, query: str, documents: Sequence[str], *, purpose: CallContext, timeout_s: float
     ) -> list[float]:
         """Score documents, or raise TimeoutError; a call that is late is still booked. For the rest as
         `Gateway.rerank`."""
-        call = self._begin(self._gateway.rerank(model, query, documents, purpose=purpose))
+        call = self._begin(self._ready().rerank(model, query, documents, purpose=purpose))
         try:
             return call.result(timeout_s)
         except TimeoutError:
             call.cancel()
             raise
+
+    def _ready(self) -> "Gateway":
+        # The price list takes half a second to import: whoever embeds on this machine does without.
+        from moat.llm.gateway import Gateway
+
+        with self._starting:
+            self._gateway = self._gateway or Gateway(self._settings, self._database)
+            return self._gateway
 
     def _begin(self, call: Coroutine[Any, Any, T]) -> "Future[T]":
         with self._starting:

@@ -10,8 +10,6 @@ from moat.embedder import DEFAULT_MODEL, Embedder, check_name
 from moat.errors import InvalidRequest, ProviderBroken
 from moat.ledger import CallContext
 from moat.llm.blocking import BlockingGateway
-from moat.llm.price_list import sheet_of
-from moat.llm.tokens import token_spans
 from moat.provider_settings import ModelSettings
 from moat.records import Vector
 from moat.settings import Settings
@@ -63,6 +61,7 @@ class PaidEmbedder:
     """A provider's model as an embedder; raises what the gateway raises, BudgetExceeded among it."""
 
     gives_tokens = False
+    words_stand_alone = False  # a blank belongs to the token behind it
 
     def __init__(self, name: str, known: ModelSettings, calls: BlockingGateway, purpose: Purpose | None) -> None:
         self.name = name
@@ -86,6 +85,8 @@ class PaidEmbedder:
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """Count as OpenAI's newer models do; other vendors' counts differ by up to a third."""
+        from moat.llm.tokens import token_spans
+
         return token_spans(text)
 
     def _made(self, texts: Sequence[str], *, question: bool = False) -> Vector:
@@ -121,6 +122,8 @@ def check_embedder(name: str, settings: Settings) -> None:
     if known is None:
         check_name(name)
         return
+    from moat.llm.price_list import sheet_of  # half a second to import
+
     provider, _, model = name.partition("/")
     server = settings.providers.get(provider)
     if known.kind != KIND or server is None:
