@@ -104,12 +104,19 @@ class Oracle(Playing):
         body = dict(events(response.text))["done"] if stream else response.json()
         seen = self.world.found_by(who)
         assert {citation["document_id"] for citation in body["citations"]} <= seen
+        self._ask_once_more(who, request, body)
         told = Told(body, sent["json"], key, seen, self.world.corpora_of(who))
         self.answers.setdefault(who.name, []).append(told)
         other = self.dice.choice([p for p in self.world.people if p.name != who.name])
         for method, path, more in (("GET", "", {}), ("POST", "/feedback", {"json": {"rating": "up"}})):
             refused = self._send(other, method, f"/v1/answers/{body['id']}{path}", **more)
             assert refused.status_code == 404, refused.text
+
+    def _ask_once_more(self, who: Person, request: dict[str, Any], body: dict[str, Any]) -> None:
+        """The same question at once, as a new one: where the same passages are found, the answer that was kept."""
+        again = self._send(who, "POST", "/v1/answers", json=request).json()
+        assert again["id"] != body["id"]
+        assert {citation["document_id"] for citation in again["citations"]} <= self.world.found_by(who)
 
     def _read_again(self, who: Person) -> None:
         """Stored answers, and the same POST once more, show what may be read by now."""

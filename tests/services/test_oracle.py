@@ -3,9 +3,12 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from answering import cache
+from answering.cache import Kept
 from tests.fakes.edge_process import EdgeProcess, edge_process
 from tests.fakes.oracle import ROUNDS, Oracle
 
@@ -20,7 +23,18 @@ def edge() -> Iterator[EdgeProcess]:
 
 
 @pytest.mark.parametrize("seed", [*range(QUICK), *(pytest.param(s, marks=pytest.mark.soak) for s in range(QUICK, ALL))])
-def test_people_are_shown_what_they_may_read_and_nothing_else(seed: int, edge: EdgeProcess) -> None:
+def test_people_are_shown_what_they_may_read_and_nothing_else(
+    seed: int, edge: EdgeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_again: list[Kept] = []
+    recall = cache.recall
+
+    def noted(*asked: Any) -> Kept | None:
+        kept = recall(*asked)
+        given_again.extend([kept] if kept else [])
+        return kept
+
+    monkeypatch.setattr(cache, "recall", noted)
     # In memory, where there is such a folder: each world writes a few thousand small commits.
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         oracle = Oracle(seed, Path(folder), edge.client())
@@ -30,3 +44,4 @@ def test_people_are_shown_what_they_may_read_and_nothing_else(seed: int, edge: E
             oracle.close()
     assert oracle.checked["searches"] >= ROUNDS
     assert min(oracle.checked.values()) > 0, oracle.checked
+    assert given_again, "else it would prove nothing that the cache is on"
