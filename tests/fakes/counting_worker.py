@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from moat.embedder import Embedder, Embedders
+from moat.llm.embedders import EmbedderSource
 from moat.records import Vector
 from moat.settings import Settings
 from tests.fakes.embedder import WordsEmbedder
 from workers.app import run
-from workers.parts import EmbedderSource
 
 
 class CountingEmbedder:

@@ -12,7 +12,7 @@ from moat.llm.wires.tls import tls
 
 # Servers close idle connections too, some after five seconds; one that both sides close at once loses a call.
 KEPT_S = 2.0
-_KEPT_AT_MOST = 64
+_KEPT_AT_MOST = 20
 
 
 @dataclass(slots=True)
