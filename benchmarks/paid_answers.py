@@ -44,6 +44,7 @@ BARE, LEDGER, BUDGETS = "provider called bare", "gateway and ledger", "gateway, 
 ROUNDS = 3
 WARM_UP = 20
 GOAL_MS = 10.0
+UNQUIET = 1.2  # of the bare calls' median, which is the provider's own pace
 QUESTION = "When is lunch served in the canteen?"
 TEXT = "Lunch is served at noon in the canteen on the ground floor, and guests are announced at the desk. " * 9
 ROOT = Reader(None, "root", scopes=frozenset({"admin"}))
@@ -201,6 +202,9 @@ def report(arms: Sequence[Arm], rate: float) -> None:
     ]
     answers = f"{len(bare.whole_ms):,} answers an arm, {rate:g} a second, ms"
     print(table([answers, "p50", "p95", "p99", "added p50", "added p95", "CPU an answer"], rows))
+    if bare.at(95) > UNQUIET * bare.at(50):
+        print("\nThe bare calls themselves were held up: the machine was too busy for the times to say anything.")
+        return
     added = all_.at(95) - bare.at(95)
     print(
         f"\nAdded at p95: {added:.1f} ms; the goal is under {GOAL_MS:g} ms: {'met' if added < GOAL_MS else 'missed'}."
