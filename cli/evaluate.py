@@ -26,7 +26,7 @@ def evaluate(
     question_file: Annotated[Path | None, typer.Option("--questions", help="The same, as an option.")] = None,
     corpus: Annotated[list[str] | None, typer.Option(help="Search only this corpus; may be repeated.")] = None,
     arms: Annotated[
-        str, typer.Option(help="Of hybrid, dense, sparse, served; the first is compared with the rest.")
+        str, typer.Option(help="Of hybrid, dense, sparse, blend, served; the first is compared with the rest.")
     ] = "served,hybrid,dense,sparse",
     retrieval: Annotated[
         list[str] | None,

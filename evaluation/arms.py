@@ -15,6 +15,7 @@ RETRIEVALS: Mapping[str, Mapping[str, Any] | None] = {
     "hybrid": {"arms": ["dense", "sparse"], "fusion": "rrf", "rerank": False},
     "dense": {"arms": ["dense"], "fusion": "rrf", "rerank": False},
     "sparse": {"arms": ["sparse"], "fusion": "rrf", "rerank": False},
+    "blend": {"arms": ["dense", "sparse"], "fusion": "blend", "rerank": False},
     SERVED: None,
 }
 PASSAGES = 50  # ten different files usually stand among so many

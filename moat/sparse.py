@@ -37,6 +37,8 @@ _RUN_OF_ONE_KIND = re.compile(r"[^\W\d_]+|\d+")
 _LONG_NUMBER = re.compile(r"\d{3,}")
 # Of longer questions, which are texts, no two words are put together to look for a name.
 _JOINED_AT_MOST = 60
+# Shorter words make other words of each other: "in to", "on line".
+_SHORTEST_JOINED = 3
 _stemmers = threading.local()
 
 
@@ -85,7 +87,7 @@ def _other_spellings(text: str) -> Iterator[str]:
     yield from (year for word in words if not word.isdigit() for year in _LONG_NUMBER.findall(word))
     for length in (2, 3):
         runs = zip(*(words[start:] for start in range(length)), strict=False)
-        yield from ("".join(run) for run in runs if all(map(str.isalpha, run)))
+        yield from ("".join(run) for run in runs if all(w.isalpha() and len(w) >= _SHORTEST_JOINED for w in run))
 
 
 def _words(text: str) -> Iterator[str]:

@@ -99,7 +99,7 @@ def test_settings_of_one_s_own_are_arms_by_their_name() -> None:
 def test_an_unknown_arm_is_refused_with_the_list() -> None:
     with pytest.raises(InvalidRequest, match="no arm bm25") as refused:
         api_arms(HttpClient(MeasuredMoat(found={}).client()), ["hybrid", "bm25"])
-    assert "hybrid, dense, sparse, served" in refused.value.hint
+    assert "hybrid, dense, sparse, blend, served" in refused.value.hint
 
 
 @pytest.mark.parametrize(
