@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
 BENCH_READY := $(VENV)/.bench-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-16)
+TEST_PROCESSES ?= 2
 PACKAGES := moat answering ingest workers services evaluation cli
 # Nothing is asked of a model hub, and no library reports home.
 export HF_HUB_OFFLINE := 1
@@ -21,7 +22,7 @@ run: install ## Set everything up, answer three questions about the sample compa
 	@$(BIN)/moat demo --serve
 
 test: install browser ocr check ## Set everything up, check the code and pass the tests
-	@$(BIN)/pytest -m "not soak" $(PYTEST_ARGS)
+	@$(BIN)/pytest -m "not soak" --numprocesses=$(TEST_PROCESSES) --dist=loadfile $(PYTEST_ARGS)
 
 install: $(READY) ## Prepare the virtual environment without running anything
 

@@ -204,7 +204,7 @@ def test_next_period_begins_with_nothing_and_a_call_counts_where_it_began(
         ("user", "widget:x", InvalidRequest),
         ("group", "everyone", InvalidRequest),
         ("key", "k", InvalidRequest),
-        ("key", str(uuid4()), NotFound),
+        ("key", "3fdb37b8-3802-448f-905b-b51544d84737", NotFound),
         ("corpus", "nowhere", NotFound),
     ],
 )
