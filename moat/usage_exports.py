@@ -43,8 +43,11 @@ Line = Mapping[str, str]
 def read_export(text: str) -> Export:
     """Tell a file's shape by its columns and read it; raises InvalidRequest naming the line that cannot be read."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    columns = {name.strip().lower() for name in reader.fieldnames or ()}
-    reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+    try:
+        names = [name.strip().lower() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise InvalidRequest(f"Line 1 of the file cannot be read: {error}.", _SHAPES) from error
+    reader.fieldnames, columns = names, set(names)
     for shape, provider, needed, read in _READERS:
         if needed <= columns:
             return Export(shape, provider, tuple(_summed(_read(reader, read))))

@@ -67,6 +67,7 @@ def test_each_shape_is_told_by_its_columns_and_summed(text: str, shape: str, pro
     ("text", "said"),
     [
         ("", "of no export"),
+        ('"day,model', "Line 1"),
         ("date,what\n1,2\n", "of no export that is known: date, what"),
         ("day,model,tokens,dollars\n2026-11-03,big,1,0.1\nyesterday,big,1,0.1\n", "Line 3"),
         ("day,model,tokens,dollars\n2026-11-03,big,1.5,0.1\n", "tokens is no count: '1.5'"),
