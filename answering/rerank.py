@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, replace
 
+from moat.answering_settings import AnsweringSettings
 from moat.cross_encoder import CrossEncoderReranker, Reranker
 from moat.errors import BudgetExceeded, CallTooDear, MoatError, ModelNotAllowed
 from moat.llm.blocking import BlockingGateway
 from moat.llm.embedders import Purpose
 from moat.records import ArmScore, Passage
-from moat.settings import AnsweringSettings
 
 log = logging.getLogger(__name__)
 

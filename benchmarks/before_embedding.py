@@ -23,7 +23,8 @@ def _read(files: list[Path], ocr: bool) -> tuple[int, Stage]:
     from ingest.sandbox import Sandbox
     from moat.embedder import Embedders
     from moat.media import sniff
-    from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings, WorkerSettings
+    from moat.pipeline_settings import PipelineSettings
+    from moat.settings import EmbedderSettings, SandboxSettings, WorkerSettings
 
     embedder = Embedders(EmbedderSettings()).get(EmbedderSettings().default)
     settings = SandboxSettings()

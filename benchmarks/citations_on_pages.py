@@ -28,8 +28,9 @@ from ingest.sandbox import Sandbox
 from moat.embedder import Embedder, Embedders
 from moat.errors import MoatError
 from moat.media import sniff
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Chunk
-from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings
+from moat.settings import EmbedderSettings, SandboxSettings
 
 _PIECE = 8
 _ENOUGH = 0.9

@@ -39,8 +39,9 @@ from moat.errors import Unavailable
 from moat.llm.gateway import Gateway
 from moat.media import sniff
 from moat.object_blobs import open_blobs
+from moat.pipeline_settings import PipelineSettings
 from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk, Reader, SparseVector
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import Document, DocumentAccess, Generation, LikenessRow, Version
 from moat.vectors import Vectors
 

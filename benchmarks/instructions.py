@@ -22,7 +22,8 @@ from ingest.sandbox import Sandbox
 from moat.embedder import Embedder, Embedders
 from moat.errors import MoatError
 from moat.media import sniff
-from moat.settings import EmbedderSettings, PipelineSettings, SandboxSettings
+from moat.pipeline_settings import PipelineSettings
+from moat.settings import EmbedderSettings, SandboxSettings
 
 SEED = 0
 HEAD_BYTES = 8_192

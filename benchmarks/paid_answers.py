@@ -36,8 +36,9 @@ from moat.corpora import create_corpus
 from moat.database import Database
 from moat.ledger import CallContext
 from moat.llm.gateway import Gateway, Message
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Passage, Reader
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import Budget, CallRow
 
 BARE, LEDGER, BUDGETS = "provider called bare", "gateway and ledger", "gateway, ledger and 5 budgets"

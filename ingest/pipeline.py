@@ -14,8 +14,8 @@ from ingest.redact import mask, redact
 from ingest.wire import dump_canonical, dump_parsed, load_canonical, load_parsed
 from moat.embedder import Embedder
 from moat.errors import ParsingFailed
+from moat.pipeline_settings import PipelineSettings
 from moat.records import CanonicalText, Chunk, ParsedDocument
-from moat.settings import PipelineSettings
 from moat.sparse import name_words
 
 __all__ = [

@@ -10,8 +10,8 @@ from ingest.redaction.national import national_ids
 from ingest.redaction.numbers import addresses, cards, ibans
 from ingest.redaction.words import emails, phones, secrets
 from moat.characters import drop_invisible
+from moat.pipeline_settings import RedactionSettings
 from moat.records import Element, ParsedDocument
-from moat.settings import RedactionSettings
 
 __all__ = ["find", "mask", "redact"]
 

@@ -8,9 +8,10 @@ from sqlalchemy import select
 from moat.access import SCOPES, create_key
 from moat.corpora import create_corpus
 from moat.database import Database
+from moat.pipeline_settings import PipelineSettings
 from moat.private import write_private
 from moat.records import EVERYONE
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import ApiKey, Corpus
 
 DEFAULT_CORPUS = "default"

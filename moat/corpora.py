@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from moat.access import check_principals
 from moat.errors import Conflict
-from moat.settings import PipelineSettings
+from moat.pipeline_settings import PipelineSettings
 from moat.tables import Corpus, CorpusAccess, Generation
 
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from moat.corpora import new_generation
 from moat.errors import Conflict
+from moat.pipeline_settings import PipelineSettings
 from moat.records import TERMINAL_STATES, DocumentState
-from moat.settings import PipelineSettings
 from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, utc_now
 
 

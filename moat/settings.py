@@ -17,6 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from moat.answering_settings import AnsweringSettings
 from moat.api_settings import ApiSettings, PositiveSeconds, RatesSettings
 from moat.blobs import check_place
 from moat.budget_settings import BudgetSettings
@@ -133,44 +134,6 @@ class EmbedderSettings(Section):
     passes: int = Field(0, ge=0, le=256, description="Forward passes at once, each on one core; 0 means one a core.")
 
 
-class AnsweringSettings(Section):
-    model: str = Field(
-        "", description="Model that answers by default; empty: the first of [models], else 'extractive'."
-    )
-    candidates: int = Field(50, ge=1, le=500, description="Candidates each retrieval arm brings.")
-    embed_deadline_s: PositiveSeconds = Field(
-        20, description="Longest that embedding a question may take; late, its words alone are looked for."
-    )
-    reranker: str = Field(
-        "", description="Reads the best candidates: a cross-encoder's folder, or 'provider/model'; empty: none."
-    )
-    rerank_passages: int = Field(20, ge=2, le=200, description="Candidates that the reranker reads.")
-    rerank_deadline_s: PositiveSeconds = Field(2, description="Longest that reranking may take; late, it is skipped.")
-    passages: int = Field(10, ge=1, le=50, description="Passages whose sentences are read for an answer.")
-    context_tokens: int = Field(1_100, ge=100, description="Most tokens of their sentences in a prompt.")
-    abstain_below: float = Field(
-        0.2, ge=0, le=1, description="Likeliness of an answer below which none is given; a corpus may have its own."
-    )
-    unverified: Literal["mark", "cut", "show"] = Field(
-        "mark", description="What is done with a model's sentence that its sources do not hold."
-    )
-    min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
-    link_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."
-    )
-    searches_at_once: int = Field(
-        0,
-        ge=0,
-        le=1_000,
-        description="Questions whose passages are looked for at once in one process, half of them one caller's; "
-        "0: the cores.",
-    )
-    search_wait_s: PositiveSeconds = Field(10, description="Longest that a question waits for its turn.")
-    deadline_s: PositiveSeconds = Field(60, description="Longest a whole answer may take.")
-    first_token_s: PositiveSeconds = Field(30, description="Longest that one model may take to begin.")
-    drain_s: PositiveSeconds = Field(5, description="How long a stream is read on for its bill after the client left.")
-
-
 class ReindexSettings(Section):
     grace_s: float = Field(86_400, ge=0, description="How long the old generation stays for rollback.")
 
@@ -178,54 +141,6 @@ class ReindexSettings(Section):
 class WidgetSettings(Section):
     session_s: PositiveSeconds = Field(600, description="How long a widget's session lives.")
     signature_s: PositiveSeconds = Field(300, description="Longest that the signature of a page's server may live.")
-
-
-class CleaningSettings(Section):
-    """What is repaired in a document's text, or left out of what is indexed; each rule can be switched off."""
-
-    mojibake: bool = Field(True, description="Repair text that was decoded with the wrong charset.")
-    unicode_forms: bool = Field(True, description="Compose accents and spell out ligatures.")
-    invisible: bool = Field(True, description="Drop zero-width, direction and tag characters.")
-    hidden_text: bool = Field(True, description="Leave out what a reader of the document cannot see.")
-    boilerplate: bool = Field(True, description="Leave out menus, page footers and cookie notices of web pages.")
-    quoted_replies: bool = Field(True, description="Leave out the older mails that a reply quotes.")
-    signatures: bool = Field(True, description="Leave out the signature under a mail.")
-    running_headers: bool = Field(True, description="Leave out lines that return on most pages.")
-    hyphenation: bool = Field(True, description="Join words that were cut at a line's end.")
-
-
-RedactedType = Literal["email", "phone", "card", "iban", "national_id", "ip", "secret"]
-
-
-class RedactionSettings(Section):
-    """Which personal data and secrets are masked before anything of a document is stored."""
-
-    mode: Literal["off", "mask"] = Field("off", description="`mask` writes [email] where an address stood.")
-    types: tuple[RedactedType, ...] = Field(
-        ("email", "phone", "card", "iban", "national_id", "ip", "secret"), description="What is masked."
-    )
-    keep_original: bool = Field(False, description="Under `mask`: keep the uploaded file, with all it holds.")
-
-
-class PipelineSettings(Section):
-    """How a corpus's documents become chunks; part of a generation's fingerprint."""
-
-    embedder: str = Field(
-        "all-MiniLM-L6-v2", min_length=1, description="Package's model, sentence-transformers folder, 'provider/model'."
-    )
-    chunk_tokens: int = Field(
-        256, ge=32, le=8192, description="Most word pieces in a chunk, within the embedder's window."
-    )
-    late_interaction: bool = Field(
-        True, description="Keep a vector for most word pieces, and rank what was found by them; where the embedder can."
-    )
-    cleaning: CleaningSettings = CleaningSettings()
-    redaction: RedactionSettings = RedactionSettings()
-
-    @classmethod
-    def stored(cls, pipeline: Mapping[str, Any]) -> Self:
-        """Read a generation's pipeline; one from before late interaction has no token vectors."""
-        return cls.model_validate({"late_interaction": False, **pipeline})
 
 
 class Settings(BaseSettings):

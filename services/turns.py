@@ -9,9 +9,9 @@ from weakref import WeakValueDictionary
 from anyio import Semaphore, fail_after
 from fastapi import Request
 
+from moat.answering_settings import AnsweringSettings
 from moat.errors import Unavailable
 from moat.records import Reader
-from moat.settings import AnsweringSettings
 
 
 class Turns:

@@ -13,8 +13,8 @@ from moat.blobs import parsed_name
 from moat.documents import mark_untidy, pass_on_access
 from moat.errors import LostClaim
 from moat.ledger import CallContext
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Chunk, DocumentState, ParsedDocument
-from moat.settings import PipelineSettings
 from moat.tables import ChunkRow, Corpus, Document, DocumentAccess, Indexing, Version, utc_now
 from moat.vectors import point_id
 from workers.claims import Claim, enter, fenced, over

@@ -15,8 +15,8 @@ from moat.embedder import Embedder
 from moat.errors import NotFound
 from moat.ledger import CallContext
 from moat.llm.embedders import charged, is_paid
+from moat.pipeline_settings import PipelineSettings
 from moat.records import ParsedDocument
-from moat.settings import PipelineSettings
 from moat.tables import Corpus, Document, DocumentAccess, Generation, Version
 from moat.uploaders import charged_reader
 from workers.claims import Claim, fenced

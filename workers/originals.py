@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from ingest import pipeline
 from moat.blobs import original_name, parsed_name
 from moat.documents import LIVE_GENERATIONS
-from moat.settings import PipelineSettings, RedactionSettings
+from moat.pipeline_settings import PipelineSettings, RedactionSettings
 from moat.tables import Document, Generation, Version
 from workers.parts import Parts
 

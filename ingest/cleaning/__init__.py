@@ -8,8 +8,8 @@ from ingest.cleaning.characters import compose, repair_mojibake
 from ingest.cleaning.hyphens import Hyphens
 from ingest.cleaning.running import without_running_lines
 from moat.characters import drop_invisible
+from moat.pipeline_settings import CleaningSettings
 from moat.records import Element, ParsedDocument
-from moat.settings import CleaningSettings
 
 __all__ = ["clean_elements"]
 

@@ -14,8 +14,9 @@ from moat.corpora import create_corpus
 from moat.documents import start_forgetting
 from moat.errors import Conflict
 from moat.llm.embedders import check_embedder
+from moat.pipeline_settings import PipelineSettings
 from moat.records import DocumentState, Reader
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import Corpus, CorpusAccess, Document, Generation, Indexing, Job, utc_now
 from services.admin.schemas import CorpusBody, CorpusPage, CorpusPatch, CorpusShape, PipelineBody
 from services.dependencies import Admin, PartsOf, Reading, publish_soon

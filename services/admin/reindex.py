@@ -19,8 +19,9 @@ from moat.errors import Conflict, NotFound
 from moat.generations import progress as generation_progress
 from moat.generations import start_reindex
 from moat.jobs import ADVANCE_REINDEX, UPKEEP, enqueue
+from moat.pipeline_settings import PipelineSettings
 from moat.records import DocumentState, Reader
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import ChunkRow, Corpus, Document, Generation, Indexing, Job, utc_now
 from services.admin.corpora import chosen_pipeline
 from services.admin.schemas import JobShape, PlanShape, ReindexBody

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from moat.pipeline_settings import CleaningSettings, RedactionSettings
 from moat.provider_settings import Reach
-from moat.settings import CleaningSettings, RedactionSettings
 from moat.widget_signatures import MAX_CHARS
 from services.schemas import Body, Moment, Shape
 

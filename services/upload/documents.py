@@ -19,8 +19,8 @@ from moat.access import check_principals, check_still_valid, find_document
 from moat.blobs import original_name
 from moat.documents import cancel, mark_untidy, pass_on_access, retry, start_forgetting, text_of
 from moat.errors import NotFound
+from moat.pipeline_settings import PipelineSettings
 from moat.records import CanonicalText, Reader
-from moat.settings import PipelineSettings
 from moat.tables import ChunkRow, Corpus, Document, DocumentAccess, Indexing, Version
 from services.dependencies import Admin, PartsOf, Reading, Uploading, publish_soon
 from services.parts import Parts

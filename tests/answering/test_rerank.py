@@ -10,10 +10,10 @@ import pytest
 from answering.query import Query, Retrieval
 from answering.rerank import RERANK, Reranking
 from answering.retrieve import search
+from moat.answering_settings import AnsweringSettings
 from moat.cross_encoder import CrossEncoderReranker
 from moat.errors import InvalidRequest
 from moat.records import Reader
-from moat.settings import AnsweringSettings
 from tests.fakes.library import Library
 from tests.fakes.passages import passage
 from tests.fakes.tiny_model import make_tiny_cross_encoder

@@ -31,8 +31,9 @@ from moat.llm.embedders import Embedders
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.oidc import Issuer
+from moat.pipeline_settings import PipelineSettings
 from moat.records import EVERYONE, DocumentState, ParsedDocument
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import Corpus, Document, Forgetting, Indexing, Table
 from moat.vectors import Vectors
 from services.app import create_app, reranking_of

@@ -19,8 +19,9 @@ from moat.documents import start_forgetting
 from moat.errors import MoatError
 from moat.generations import chunk_ids, start_reindex
 from moat.object_blobs import open_blobs
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Element, ParsedDocument, Reader, Vector
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import Corpus, Document, Forgetting, Generation, Indexing, Job, Outbox, Table
 from moat.vectors import Vectors
 from services.upload.accept import Terms, accept

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ingest.clean import to_canonical
 from ingest.cleaning import clean_elements
+from moat.pipeline_settings import CleaningSettings
 from moat.records import Element, PageSpan, ParsedDocument
-from moat.settings import CleaningSettings
 
 
 def canonical(*elements, title="", name="file.txt"):

@@ -4,8 +4,8 @@ import pytest
 
 from ingest.cleaning import clean_elements
 from ingest.parse.replies import parts
+from moat.pipeline_settings import CleaningSettings
 from moat.records import Element, ParsedDocument
-from moat.settings import CleaningSettings
 
 PAGES = [
     element

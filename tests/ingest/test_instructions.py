@@ -4,8 +4,8 @@ import pytest
 
 from ingest import instructions, pipeline
 from ingest.instructions import find
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Element, ParsedDocument
-from moat.settings import PipelineSettings
 from tests.fakes.embedder import WordsEmbedder
 from tests.fakes.instruction_sentences import FOUND
 

@@ -16,8 +16,8 @@ from ingest.pipeline import (
     prepare,
 )
 from moat.errors import ParsingFailed
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Chunk, Element, ParsedDocument
-from moat.settings import PipelineSettings
 from moat.sparse import encode_chunk
 from tests.fakes import documents
 from tests.fakes.embedder import WordsEmbedder

@@ -5,8 +5,8 @@ import pytest
 from ingest.parse import parse
 from ingest.redact import find, mask, redact
 from ingest.wire import dump_parsed, load_parsed
+from moat.pipeline_settings import RedactionSettings
 from moat.records import Element, ParsedDocument
-from moat.settings import RedactionSettings
 from tests.fakes.canaries import CANARIES, letter
 
 MASK = RedactionSettings(mode="mask")

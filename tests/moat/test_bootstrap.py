@@ -11,8 +11,9 @@ from moat.bootstrap import DEFAULT_CORPUS, bootstrap
 from moat.corpora import create_corpus
 from moat.database import Database
 from moat.errors import Conflict
+from moat.pipeline_settings import PipelineSettings
 from moat.private import write_private
-from moat.settings import PipelineSettings, Settings
+from moat.settings import Settings
 from moat.tables import ApiKey, Corpus, Generation
 
 

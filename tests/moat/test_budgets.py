@@ -16,8 +16,8 @@ from moat.corpora import create_corpus
 from moat.database import Database
 from moat.errors import BudgetExceeded, InvalidRequest, NotFound
 from moat.ledger import CallContext, Opening
+from moat.pipeline_settings import PipelineSettings
 from moat.records import Reader, Usage
-from moat.settings import PipelineSettings
 from moat.tables import BudgetPeriod, BudgetWait, CallRow, utc_now
 from tests.fakes.catalogs import catalog, database, postgres, postgres_url
 from tests.fakes.spending import ADMIN, ANN, opened, spent

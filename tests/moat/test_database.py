@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from moat.corpora import create_corpus
 from moat.database import Database
 from moat.errors import StorageFull, Unavailable
-from moat.settings import PipelineSettings
+from moat.pipeline_settings import PipelineSettings
 from moat.tables import CallRow, Corpus, CorpusAccess, Generation, Widget, utc_now
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from moat.blobs import vectors_name
 from moat.corpora import create_corpus
+from moat.pipeline_settings import PipelineSettings
 from moat.records import DocumentState
-from moat.settings import PipelineSettings
 from moat.tables import Generation, Version
 from tests.fakes.workshop import Killed, Workshop, paragraphs
 from workers import ingest_document

@@ -10,8 +10,8 @@ from sqlalchemy import select, text, update
 from ingest.pipeline import fingerprint
 from moat import jobs
 from moat.generations import start_reindex
+from moat.pipeline_settings import PipelineSettings, RedactedType
 from moat.records import DocumentState
-from moat.settings import PipelineSettings, RedactedType
 from moat.tables import Corpus, Generation, Indexing, Table, Version
 from tests.fakes.canaries import CANARIES, letter
 from tests.fakes.workshop import Workshop

@@ -197,7 +197,7 @@ def test_documents_that_people_uploaded_are_never_a_source_s_to_delete(quick: Fo
 
 def test_a_source_that_moves_to_another_corpus_leaves_nothing_behind_once_an_admin_agrees(quick: Followed) -> None:
     from moat.corpora import create_corpus
-    from moat.settings import PipelineSettings
+    from moat.pipeline_settings import PipelineSettings
 
     quick.pages(*TEN)
     with quick.shop.database.transaction() as session:
