@@ -13,6 +13,7 @@ from moat.errors import MoatError, Unavailable
 log = logging.getLogger(__name__)
 
 POLL_S = 0.1
+NOTICE_S = 0.5
 BOUND_LOGS_EVERY_S = 5.0
 QUICK_DEATHS = 5
 # What still runs then is killed, so that all is over within 15 s whatever the processes' own patience.
@@ -105,7 +106,9 @@ class Supervisor:
 
     def wait(self) -> None:
         """Wait until everything has stopped; raises what went wrong inside the supervisor itself."""
-        self._stopped.wait()
+        # Without a time limit the wait can sleep through a signal that another thread was interrupted by.
+        while not self._stopped.wait(NOTICE_S):
+            pass
         self._thread.join()
         if self._failure is not None:
             raise self._failure
