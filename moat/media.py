@@ -98,6 +98,8 @@ FORMATS = (
     "md, txt, rst, org, adoc, html, xml, csv, tsv, json, docx, pptx, xlsx, doc, ppt, xls, odt, ods, odp, rtf, epub, "
     "eml, msg, pdf, png, jpg, tiff, bmp, webp and zip"
 )
+# A member's header, an empty archive, one in parts: text may begin with the two letters as well.
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _HINT = f"Moat reads {FORMATS}; convert the file to one of these."
 
 
@@ -112,7 +114,7 @@ def sniff(head: bytes, path: Path, filename: str) -> str:
         raise InvalidRequest(f"{filename!r} is empty.", "Check that the file was saved, then send it again.")
     if b"%PDF-" in head[:1024]:
         return "application/pdf"
-    if head.startswith(b"PK"):
+    if head.startswith(_ZIPS):
         return _zip_kind(path, filename)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return _ole_kind(path, filename)

@@ -48,6 +48,7 @@ def told(tmp_path: Path, content: bytes | str, name: str) -> str:
         ("# Hi\n\ntext", "a.txt", "text/plain"),
         ("# Hi\n\ntext", "README", "text/markdown"),
         ("plain words", "notes", "text/plain"),
+        ("PKC inhibitors slow the growth.", "a.txt", "text/plain"),
         ("plain words", "a.pdf", "text/plain"),
         ("print(1)", "a.py", "text/plain"),
         (CSV, "a.csv", "text/csv"),
