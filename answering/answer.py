@@ -16,7 +16,7 @@ from answering.accounts import on_account
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
-from answering.estimate import Estimate, check_ceiling, estimate_call
+from answering.estimate import Estimate, add_search, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
 from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
@@ -134,7 +134,12 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
     Raises as `answer` does before its first event.
     """
     draft = _Draft(query, reader, parts.gateway.resolve(query.model))
-    sources = _prepare(draft, parts)[1].sources
+    found, reading = _prepare(draft, parts)
+    return add_search(_estimate(draft, reading.sources, parts), query, found, parts)
+
+
+def _estimate(draft: _Draft, sources: tuple[Source, ...], parts: Parts) -> Estimate:
+    """Price the call that writes the answer."""
     free = partial(Estimate, draft.model, sum(len(source.passages) for source in sources))
     if not sources:
         return free(why="Nothing was found that answers this, so no model is asked.")
@@ -142,7 +147,7 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
         return free(kept=True, why="It was answered before, over the same sources, and is given again.")
     if draft.model == EXTRACTIVE:
         return free(why="Quoting costs nothing.")
-    return estimate_call(draft.model, query.question, sources, parts)
+    return estimate_call(draft.model, draft.query.question, sources, parts)
 
 
 def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, Reading]:

@@ -38,7 +38,7 @@ def chosen(query: Query, reader: Reader, parts: Parts) -> Found:
         best_similarity=None,
         timings={"passages_ms": round((time.perf_counter() - started) * 1000, 2)},
         corpora=tuple(sorted({row.corpus for row in rows})),
-        embedder=str(of_id[ids[0]].pipeline["embedder"]) if ids else "",
+        embedders=(str(of_id[ids[0]].pipeline["embedder"]),) if ids else (),
     )
 
 

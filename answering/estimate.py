@@ -1,7 +1,7 @@
 """What an answer would cost, said before any model is asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from answering import prompt
 from answering.body import dollars
 from answering.pack import Source
-from answering.query import Parts
+from answering.query import Found, Parts, Query
+from moat.embedding_price import embedding_price
 from moat.errors import CallTooDear
+from moat.llm.embedders import is_paid
 from moat.llm.gateway import Quote
+from moat.llm.tokens import count_tokens
 from moat.tables import CallRow
 
 # So many of a model's last answers say how long the next one will be.
@@ -64,6 +67,35 @@ def estimate_call(model: str, question: str, sources: Sequence[Source], parts: P
         max_output_tokens=quoted.max_output_tokens,
         price_version=quoted.price_version,
         why=f"Expected by {usual} tokens of text, from {seen}. A repetition after a failure is billed apart.",
+    )
+
+
+def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Estimate:
+    """Add what providers take for the search itself; nothing to the least, since a search does without when they fail.
+
+    A dry run pays for nothing: it has searched by words, and left the order as it was.
+    """
+    if query.passage_ids is not None:  # nothing is looked for
+        return told
+    settings, question = parts.settings, query.question.strip()
+    paid = [name for name in found.embedders if is_paid(name, settings)]
+    expected_usd = sum((embedding_price(n, count_tokens(question), settings).expected_usd for n in paid), Decimal(0))
+    ceiling_usd = sum((parts.gateway.embedding_ceiling(name, [question]) for name in paid), Decimal(0))
+    why = [f"embedding the question by {name}" for name in paid]
+    reranker = settings.answering.reranker
+    if parts.reranking is not None and reranker in settings.models and found.passages:
+        read = [passage.text for passage in found.passages[: settings.answering.rerank_passages]]
+        most_usd = parts.gateway.reranking_ceiling(reranker, question, read)
+        expected_usd, ceiling_usd = expected_usd + most_usd, ceiling_usd + most_usd
+        why.append(f"reranking by {reranker}")
+    if not why:
+        return told
+    done_here = "here passages were looked for without, and others may be read then."
+    return replace(
+        told,
+        expected_usd=told.expected_usd + expected_usd,
+        ceiling_usd=told.ceiling_usd + ceiling_usd,
+        why=f"{told.why} With up to ${dollars(ceiling_usd)} for {' and '.join(why)}; {done_here}",
     )
 
 

@@ -59,7 +59,7 @@ class Query:
 class Found:
     """What a search found, best first; `relevant` is false when none of it is evidence for an answer.
 
-    `corpora` names what was searched, `embedder` the one of the first of them (empty when nothing is indexed).
+    `corpora` names what was searched, `embedders` theirs, as far as anything is indexed.
     """
 
     passages: tuple[Passage, ...]
@@ -67,5 +67,10 @@ class Found:
     best_similarity: float | None
     timings: Mapping[str, float]
     corpora: tuple[str, ...] = ()
-    embedder: str = ""
+    embedders: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)  # optional stages that were left out, and why
+
+    @property
+    def embedder(self) -> str:
+        """Name the one of the first corpus, which weighs the sentences of all; empty when nothing is indexed."""
+        return next(iter(self.embedders), "")

@@ -122,7 +122,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         timings=asked.timings,
         corpora=tuple(corpus.name for corpus in corpora),
         skipped=asked.skipped | skipped,
-        embedder=next((space.embedder for space in asked.vectors), ""),
+        embedders=tuple(dict.fromkeys(space.embedder for space in asked.vectors)),
     )
 
 

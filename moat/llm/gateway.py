@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 from anyio import CancelScope, to_thread
@@ -26,6 +27,7 @@ from moat.waiting import Line
 __all__ = ["EXTRACTIVE", "CallContext", "Delta", "Gateway", "Message", "ModelInfo", "Quote"]
 
 RETRY_BASE_S = 0.5
+_NOBODY = CallContext(None, Reader(key_id=None, user="", scopes=frozenset({"admin"})))  # on whose behalf none is made
 _log = logging.getLogger(__name__)
 
 # One attempt of a plan within so many seconds; what it gives besides pieces, it keeps.
@@ -114,8 +116,15 @@ class Gateway:
 
     def quote(self, model: str, messages: Sequence[Message]) -> Quote:
         """Say what a call would cost; raises InvalidRequest and UnpricedModel as the call would."""
-        nobody = CallContext(None, Reader(key_id=None, user="", scopes=frozenset({"admin"})))
-        return self._planner.chat(model, tuple(messages), nobody).quote()
+        return self._planner.chat(model, tuple(messages), _NOBODY).quote()
+
+    def embedding_ceiling(self, model: str, texts: Sequence[str]) -> Decimal:
+        """Say the most that an embedding can cost; raises as `quote`."""
+        return self._planner.embedding(model, texts, _NOBODY).ceiling_usd
+
+    def reranking_ceiling(self, model: str, query: str, documents: Sequence[str]) -> Decimal:
+        """Say the most that a reranking can cost; raises as `quote`."""
+        return self._planner.reranking(model, query, documents, _NOBODY).ceiling_usd
 
     async def close(self) -> None:
         """Wait for the calls under way to be booked."""

@@ -1,5 +1,6 @@
 """Embedding by a provider: charged to document, corpus and uploader, within budgets, and to no place it may not go."""
 
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from fastapi.testclient import TestClient
 
 from moat.budgets import Wish, set_budget
 from moat.costs import GROUPS, costs
+from moat.llm.prices import CEILING_FACTOR
+from moat.llm.tokens import count_tokens
 from moat.tables import CallRow
 from tests.fakes.api import Api, problem
 from tests.fakes.model_server import model_server
@@ -91,6 +94,10 @@ def test_a_question_is_embedded_once_and_charged_to_its_answer(tmp_path: Path, p
     planned = ann.post("/v1/answers", json={"question": question, "dry_run": True})
     assert planned.status_code == 200, planned.text
     assert len(billing.texts) == before, "a dry run asks nobody"
+    told = planned.json()
+    assert (told["minimum_usd"], Decimal(told["expected_usd"])) == ("0", count_tokens(question) * WORD_USD)
+    assert Decimal(told["ceiling_usd"]) == math.ceil(count_tokens(question) * CEILING_FACTOR) * WORD_USD
+    assert f"embedding the question by {EMBED}" in told["why"]
     answered = ann.post("/v1/answers", json={"question": question}).json()
     assert "northern" in answered["answer"], answered
     assert billing.texts[before:] == [question]
@@ -202,7 +209,12 @@ def test_a_rerankers_search_is_charged_to_the_answer(tmp_path: Path, provider: t
     for name in ("aurora", "borealis", "cygnus"):
         upload(api, ann, name)
     api.rerank()
-    answered = ann.post("/v1/answers", json={"question": "Which vessel is moored at the pier?"}).json()
+    question = "Which vessel is moored at the pier?"
+    planned = ann.post("/v1/answers", json={"question": question, "dry_run": True}).json()
+    assert Decimal(planned["expected_usd"]) == count_tokens(question) * WORD_USD + SEARCH_USD
+    assert (billing.searches, f"reranking by {RANK}" in planned["why"]) == (0, True)
+    answered = ann.post("/v1/answers", json={"question": question}).json()
+    assert Decimal(answered["cost"]["total_usd"]) <= Decimal(planned["ceiling_usd"])
     kinds = {call["kind"]: Decimal(call["cost_usd"]) for call in answered["cost"]["calls"]}
     assert kinds == {"embedding": 7 * WORD_USD, "rerank": SEARCH_USD}
     sums_agree(api)
