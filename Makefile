@@ -56,7 +56,7 @@ ocr: # The tests of scanned pages read them with a real tesseract; old Word file
 check: install ## Format, lint, types, import layers, dead code
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted; run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary $(addprefix -p ,$(PACKAGES))
+	@$(BIN)/mypy --no-error-summary $(addprefix -p ,$(PACKAGES) benchmarks)
 	@$(BIN)/lint-imports --no-cache > $(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
 	@$(BIN)/vulture
 	@echo "Formatting, lint, types, import layers and dead code: all fine."

@@ -40,7 +40,7 @@ from moat.llm.gateway import Gateway
 from moat.media import sniff
 from moat.object_blobs import open_blobs
 from moat.pipeline_settings import PipelineSettings
-from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk, Reader, SparseVector
+from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk, Reader, SparseVector, Vector
 from moat.settings import Settings
 from moat.tables import Document, DocumentAccess, Generation, LikenessRow, Version
 from moat.vectors import Vectors
@@ -159,9 +159,10 @@ def _like(seeds: Sequence[EmbeddedChunk], number: int, ordinal: int, dice: np.ra
     )
 
 
-def _noisy(rows: np.ndarray, dice: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
+def _noisy(rows: Vector, dice: np.random.Generator) -> Vector:
     moved = rows + dice.normal(0, NOISE / np.sqrt(rows.shape[1]), rows.shape).astype(np.float32)
-    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    unit: Vector = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+    return unit
 
 
 def _catalog(database: Database, corpus_id: UUID, document: UUID, access: Sequence[str]) -> None:

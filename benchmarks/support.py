@@ -58,7 +58,7 @@ def _answers() -> list[tuple[str, list[str], Sequence[Source]]]:
     folder = set_folder(SET)
     texts = {row["_id"]: row for row in _lines(folder / "corpus.jsonl")}
     questions = {row["_id"]: row["text"] for row in _lines(folder / "queries.jsonl")}
-    rows = []
+    rows: list[tuple[str, list[str], Sequence[Source]]] = []
     for answer in _lines(folder / "answers.jsonl"):
         if not answer["evidence"] or not answer["answer"]:
             continue
