@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from cli.embedded import valkey_program
 from cli.ports import answers, free_port
 from tests.fakes import s3
-from tests.fakes.edge_process import API_KEY, edge_process
+from tests.fakes.edge_process import edge_process
 
 PASSWORD = "a-password-for-tests"
 START_S = 30.0
@@ -25,9 +25,7 @@ def shared_backends(folder: Path, postgres_url: str, s3_endpoint: str) -> Iterat
         yield {
             "MOAT_DATABASE__URL": make_url(postgres_url).render_as_string(hide_password=False),
             "MOAT_BROKER__URL": broker_url,
-            "MOAT_QDRANT__URL": edge.url,
-            "MOAT_QDRANT__GRPC_PORT": str(edge.grpc_port),
-            "MOAT_QDRANT__API_KEY": API_KEY,
+            **edge.environment,
             "MOAT_BLOBS": f"s3://{s3.make_bucket(s3_endpoint)}/moat",
             **s3.environment(s3_endpoint),
         }

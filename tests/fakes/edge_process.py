@@ -39,6 +39,15 @@ class EdgeProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.grpc_port}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Give the variables that tell a process of Moat where it is."""
+        return {
+            "MOAT_QDRANT__URL": self.url,
+            "MOAT_QDRANT__GRPC_PORT": str(self.grpc_port),
+            "MOAT_QDRANT__API_KEY": self.api_key,
+        }
+
     def client(self) -> QdrantClient:
         """Connect the real client."""
         with warnings.catch_warnings():

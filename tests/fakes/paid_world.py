@@ -98,9 +98,7 @@ def paid_world(
         environment = {
             "MOAT_HOME": str(home),
             "MOAT_BROKER__URL": "memory://",
-            "MOAT_QDRANT__URL": edge.url,
-            "MOAT_QDRANT__GRPC_PORT": str(edge.grpc_port),
-            "MOAT_QDRANT__API_KEY": edge.api_key,
+            **edge.environment,
             "MOAT_PROVIDERS__FAKE__BASE_URL": fake.url,
             "MOAT_PROVIDERS__FAKE__API_KEY": "sk-x",
             "MOAT_PROVIDERS__FAKE__MAX_RETRIES": "0",

@@ -47,9 +47,7 @@ def test_a_worker_killed_in_a_paid_batch_loses_no_row_and_pays_nothing_kept_twic
             **os.environ,
             "MOAT_HOME": str(home),
             "MOAT_BROKER__URL": "memory://",
-            "MOAT_QDRANT__URL": edge.url,
-            "MOAT_QDRANT__GRPC_PORT": str(edge.grpc_port),
-            "MOAT_QDRANT__API_KEY": edge.api_key,
+            **edge.environment,
             "MOAT_PROVIDERS": json.dumps(providers),
             "MOAT_MODELS": json.dumps(MODELS),
         }
