@@ -22,6 +22,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import uvloop
 from sqlalchemy import delete, select
 
 from answering.pack import join
@@ -40,6 +41,7 @@ from moat.pipeline_settings import PipelineSettings
 from moat.records import Passage, Reader
 from moat.settings import Settings
 from moat.tables import Budget, CallRow
+from services.warm import rest
 
 BARE, LEDGER, BUDGETS = "provider called bare", "gateway and ledger", "gateway, ledger and 5 budgets"
 ROUNDS = 3
@@ -70,8 +72,12 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=15, help="how long each of the rounds of an arm lasts")
     options.add_argument("--out", type=Path)
     chosen = options.parse_args()
-    with provider() as url, tempfile.TemporaryDirectory(dir=Path.home()) as folder:
-        arms = asyncio.run(measure(url, Path(folder), chosen.rate, int(chosen.rate * chosen.seconds)))
+    with (
+        provider() as url,
+        tempfile.TemporaryDirectory(dir=Path.home()) as folder,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,  # as the API does
+    ):
+        arms = runner.run(measure(url, Path(folder), chosen.rate, int(chosen.rate * chosen.seconds)))
     report(arms, chosen.rate)
     if chosen.out:
         write(chosen.out, {"machine": machine(), "rate": chosen.rate, "arms": [asdict(arm) for arm in arms]})
@@ -94,6 +100,10 @@ async def measure(url: str, folder: Path, rate: float, count: int) -> list[Arm]:
             LEDGER: lambda: _through(gateway, prompt, reader),
             BUDGETS: lambda: _through(gateway, prompt, reader),
         }
+        gateway.warm()
+        for ask in asks.values():
+            await _at_rate(ask, rate, WARM_UP)
+        rest()  # as the API does when it has loaded everything
         for round_ in range(ROUNDS):
             for name, ask in asks.items():
                 say(f"round {round_ + 1}: {name}")
@@ -102,7 +112,7 @@ async def measure(url: str, folder: Path, rate: float, count: int) -> list[Arm]:
                 before = time.process_time()
                 arms[name].whole_ms.extend(await _at_rate(ask, rate, count))
                 arms[name].cpu_ms.append((time.process_time() - before) * 1000 / count)
-    _check(database, 2 * ROUNDS * (count + WARM_UP))
+    _check(database, 2 * (ROUNDS * (count + WARM_UP) + WARM_UP))
     await gateway.close()
     database.close()
     return list(arms.values())

@@ -55,9 +55,9 @@ def raise_crossed(
             _raise(session, period_id, percent, spent_usd, limit_usd)
 
 
-def raise_used_up(session: Session, period: BudgetPeriod, limit_usd: Decimal) -> None:
+def raise_used_up(session: Session, period_id: UUID, limit_usd: Decimal, spent_usd: Decimal) -> None:
     """Raise the last alert: a hard budget is never spent to the cent, it has begun to refuse."""
-    _raise(session, period.id, 100, period.settled_usd, limit_usd)
+    _raise(session, period_id, 100, spent_usd, limit_usd)
 
 
 def tell(database: Database, webhook: str, poster: Poster) -> None:

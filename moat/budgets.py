@@ -74,18 +74,16 @@ def renews_at(period: str, now: datetime) -> datetime | None:
     return starts_at(period, following)
 
 
-def period_id(budget: Budget, now: datetime) -> UUID:
+def period_id(budget_id: UUID, period: str, now: datetime) -> UUID:
     """Name the period that this moment is in."""
-    return uuid5(budget.id, starts_at(budget.period, now).isoformat())
+    return uuid5(budget_id, starts_at(period, now).isoformat())
 
 
-def new_period(budget: Budget, now: datetime) -> BudgetPeriod:
+def new_period(budget_id: UUID, period: str, now: datetime) -> BudgetPeriod:
     """Make the row of the present period, with nothing spent."""
     nothing = Decimal(0)
-    start = starts_at(budget.period, now)
-    return BudgetPeriod(
-        id=period_id(budget, now), budget_id=budget.id, starts_at=start, settled_usd=nothing, reserved_usd=nothing
-    )
+    id_, start = period_id(budget_id, period, now), starts_at(period, now)
+    return BudgetPeriod(id=id_, budget_id=budget_id, starts_at=start, settled_usd=nothing, reserved_usd=nothing)
 
 
 # SQL: the budget limits a call of the reader over the corpora that `whose` names. It is built once: every call asks it.
@@ -128,9 +126,9 @@ def set_budget(database: Database, session: Session, reader: Reader, wish: Wish)
     row.limit_usd, row.hard, row.cheaper_model = wish.limit_usd, wish.hard, wish.cheaper_model
     session.add(row)
     session.flush()
-    period = session.get(BudgetPeriod, period_id(row, now), with_for_update=True)
+    period = session.get(BudgetPeriod, period_id(row.id, row.period, now), with_for_update=True)
     if period is None:
-        period = new_period(row, now)
+        period = new_period(row.id, row.period, now)
         session.add(period)
         session.flush()
         _count_what_was_spent(session, row, period)
@@ -176,7 +174,7 @@ def _standings(session: Session, which: ColumnElement[bool], values: Mapping[str
     now = catalog_now(session)
     found = select(Budget).where(which).order_by(Budget.scope, Budget.subject, Budget.period)
     budgets = session.scalars(found, values).all()
-    ids = {budget.id: period_id(budget, now) for budget in budgets}
+    ids = {budget.id: period_id(budget.id, budget.period, now) for budget in budgets}
     periods = {p.id: p for p in session.scalars(select(BudgetPeriod).where(BudgetPeriod.id.in_(ids.values())))}
     alerts = select(BudgetAlert).where(BudgetAlert.period_id.in_(ids.values())).order_by(BudgetAlert.percent)
     raised = session.scalars(alerts).all()

@@ -24,6 +24,7 @@ from moat.settings import Settings
 from moat.tables import utc_now
 
 BUSY_TIMEOUT_S = 10
+_SYNCHRONOUS = "moat_synchronous"  # what a connection of SQLite was last told, in its notes
 _DISK_FULL = ("database or disk is full", "No space left on device")
 
 
@@ -161,7 +162,10 @@ def _begin_sqlite(connection: Connection) -> None:
     if not options.get("moat_writes"):
         connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('moat_hasty') else 'FULL'}")
+    synchronous = "NORMAL" if options.get("moat_hasty") else "FULL"
+    if connection.info.get(_SYNCHRONOUS) != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info[_SYNCHRONOUS] = synchronous
     # A deferred transaction that reads and then writes fails with "database is locked" without waiting.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import TableClause, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from moat import reservations
@@ -22,11 +22,11 @@ Status = Literal["ok", "failed", "cancelled", "presumed"]
 POLL_S = 0.05
 _EXPIRED_AT_ONCE = 500
 # Built once, as every call asks them.
-_CALLS = cast(TableClause, CallRow.__table__)
+_CALLS = cast(Table, CallRow.__table__)
 _INSERT = insert(_CALLS)
 _STATE = (
-    select(CallRow.status, CallRow.cost_usd, CallRow.ceiling_usd)
-    .where(CallRow.id == bindparam("of_call"))
+    select(_CALLS.c.status, _CALLS.c.cost_usd, _CALLS.c.ceiling_usd)
+    .where(_CALLS.c.id == bindparam("of_call"))
     .with_for_update()
 )
 _UPDATE = update(_CALLS).where(_CALLS.c.id == bindparam("of_call"))
@@ -98,7 +98,7 @@ def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None
                 _check_allowance(session, opening)
                 found = reservations.reserve(database, session, wanted, turn)
                 if found is None:
-                    session.execute(_INSERT, _row(opening, catalog_now(session)))
+                    session.connection().execute(_INSERT, _row(opening, catalog_now(session)))
         except UnknownPeriods as unknown:
             reservations.make_periods(database, unknown.periods)
             continue
@@ -195,7 +195,8 @@ def _close(
     told: Mapping[str, Any] | None = None,
 ) -> bool:
     """Close a call if it is in one of these states, at its ceiling without a cost, and tell its budgets."""
-    row = session.execute(_STATE, {"of_call": call_id}).one_or_none()
+    connection = session.connection()
+    row = connection.execute(_STATE, {"of_call": call_id}).one_or_none()
     if row is None or row.status not in only:
         return False
     final_usd = row.ceiling_usd if cost_usd is None else cost_usd
@@ -210,7 +211,7 @@ def _close(
         "raw_usage": dict(usage.raw),
         "closed_at": catalog_now(session),
     }
-    session.execute(_UPDATE, {"of_call": call_id, **now, **(told or {})})
+    connection.execute(_UPDATE, {"of_call": call_id, **now, **(told or {})})
     was_open = row.status == "open"
     released_usd, settled_usd = (row.ceiling_usd, final_usd) if was_open else (Decimal(0), final_usd - row.cost_usd)
     reservations.charge(session, call_id, reserved_usd=-released_usd, settled_usd=settled_usd)

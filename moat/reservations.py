@@ -1,13 +1,13 @@
 """Room in budgets: a call reserves the most it can cost in every budget that applies, or in none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import TableClause, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,11 +21,40 @@ from moat.tables import Budget, BudgetCharge, BudgetPeriod, BudgetWait, Corpus
 # A place in the line whose process has not said for so long that it lives holds nobody up.
 ALIVE = timedelta(seconds=5)
 
-# Every call asks these, with all others waiting: building them anew each time took longer than running them.
-_CHARGE, _PERIOD = (cast(TableClause, each.__table__) for each in (BudgetCharge, BudgetPeriod))
-_BUDGETS = select(Budget).where(APPLYING)
+# Every call asks these, with all others waiting: building them anew each time, and making objects of their rows, took
+# longer than running them.
+_CHARGE, _PERIOD, _BUDGET = (cast(Table, each.__table__) for each in (BudgetCharge, BudgetPeriod, Budget))
+
+
+class _Limit(NamedTuple):
+    """A budget, as far as it matters here."""
+
+    id: UUID
+    scope: str
+    subject: str
+    corpus_id: UUID | None
+    period: str
+    limit_usd: Decimal
+    hard: bool
+    cheaper_model: str | None
+
+
+class _Period(NamedTuple):
+    """What a budget's present period has spent and reserved, and whether somebody waits before this call."""
+
+    id: UUID
+    settled_usd: Decimal
+    reserved_usd: Decimal
+    waits: bool
+
+    @property
+    def taken_usd(self) -> Decimal:
+        return self.settled_usd + self.reserved_usd
+
+
+_BUDGETS = select(*(_BUDGET.c[name] for name in _Limit._fields)).where(APPLYING)
 _WAITS_BEFORE = exists().where(
-    BudgetWait.period_id == BudgetPeriod.id,
+    BudgetWait.period_id == _PERIOD.c.id,
     BudgetWait.call_id != bindparam("own_call"),
     BudgetWait.alive_until > bindparam("at"),
     or_(
@@ -34,23 +63,23 @@ _WAITS_BEFORE = exists().where(
     ),
 )
 _PERIODS = (
-    select(BudgetPeriod, _WAITS_BEFORE)
-    .where(BudgetPeriod.id.in_(bindparam("periods", expanding=True)))
-    .order_by(BudgetPeriod.id)  # in this order everywhere, or two calls wait for each other
-    .with_for_update(of=BudgetPeriod)
+    select(_PERIOD.c.id, _PERIOD.c.settled_usd, _PERIOD.c.reserved_usd, _WAITS_BEFORE)
+    .where(_PERIOD.c.id.in_(bindparam("periods", expanding=True)))
+    .order_by(_PERIOD.c.id)  # in this order everywhere, or two calls wait for each other
+    .with_for_update(of=_PERIOD)
 )
 _CHARGED = (
-    select(BudgetPeriod.id, BudgetPeriod.settled_usd, Budget.limit_usd)
-    .join(BudgetCharge, BudgetCharge.period_id == BudgetPeriod.id)
-    .join(Budget, Budget.id == BudgetPeriod.budget_id)
-    .where(BudgetCharge.call_id == bindparam("of_call"))
-    .order_by(BudgetPeriod.id)
-    .with_for_update(of=BudgetPeriod)
+    select(_PERIOD.c.id, _PERIOD.c.settled_usd, _BUDGET.c.limit_usd)
+    .join(_CHARGE, _CHARGE.c.period_id == _PERIOD.c.id)
+    .join(_BUDGET, _BUDGET.c.id == _PERIOD.c.budget_id)
+    .where(_CHARGE.c.call_id == bindparam("of_call"))
+    .order_by(_PERIOD.c.id)
+    .with_for_update(of=_PERIOD)
 )
 _CHARGES = insert(_CHARGE)
 _ADD = (
     update(_PERIOD)
-    .where(_PERIOD.c.id.in_(bindparam("periods", expanding=True)))
+    .where(_PERIOD.c.id.in_(select(_CHARGE.c.period_id).where(_CHARGE.c.call_id == bindparam("of_call"))))
     .values(
         reserved_usd=_PERIOD.c.reserved_usd + bindparam("more_reserved", type_=_PERIOD.c.reserved_usd.type),
         settled_usd=_PERIOD.c.settled_usd + bindparam("more_settled", type_=_PERIOD.c.settled_usd.type),
@@ -98,37 +127,37 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
         return None
     database.lock(session, LOCK, shared=True)
     now = catalog_now(session)
-    budgets = {
-        period_id(budget, now): budget for budget in session.scalars(_BUDGETS, whose(wanted.reader, wanted.corpora))
-    }
+    connection = session.connection()
+    applying = connection.execute(_BUDGETS, whose(wanted.reader, wanted.corpora))
+    budgets = {period_id(limit.id, limit.period, now): limit for limit in (_Limit(*row) for row in applying)}
     if not budgets:
         _out_of_line(session, wanted, turn)
         return None
-    periods = _held(session, wanted, now, turn, budgets)
-    hard = [(period, waits) for period, waits in periods if budgets[period.id].hard]
-    refusing = [p for p, _ in hard if p.settled_usd + wanted.ceiling_usd > budgets[p.id].limit_usd]
+    periods = _held(connection, wanted, now, turn, budgets)
+    hard = [period for period in periods if budgets[period.id].hard]
+    refusing = [p for p in hard if p.settled_usd + wanted.ceiling_usd > budgets[p.id].limit_usd]
     if refusing:
         for period in refusing:
-            raise_used_up(session, period, budgets[period.id].limit_usd)
+            raise_used_up(session, period.id, budgets[period.id].limit_usd, period.settled_usd)
         _out_of_line(session, wanted, turn)
         return _refusal(session, wanted, [(budgets[p.id], p) for p in refusing], now)
-    tight = [p for p, waits in hard if waits or _taken(p) + wanted.ceiling_usd > budgets[p.id].limit_usd]
+    tight = [p for p in hard if p.waits or p.taken_usd + wanted.ceiling_usd > budgets[p.id].limit_usd]
     if tight:
         since = turn.since if turn else now
         _stand(session, wanted, tight, since, now)
         return Turn(since, tight[0].id, _refusal(session, wanted, [(budgets[p.id], p) for p in tight], now, True))
-    ids = [period.id for period, _ in periods]
-    _add(session, ids, reserved_usd=wanted.ceiling_usd)
-    session.execute(_CHARGES, [{"call_id": wanted.call_id, "period_id": id_} for id_ in ids])
+    connection.execute(_CHARGES, [{"call_id": wanted.call_id, "period_id": period.id} for period in periods])
+    _add(connection, wanted.call_id, reserved_usd=wanted.ceiling_usd)
     _out_of_line(session, wanted, turn)
     return None
 
 
 def charge(session: Session, call_id: UUID, *, reserved_usd: Decimal, settled_usd: Decimal) -> None:
     """Add to what a call has reserved and settled in the periods that it was charged to."""
-    found = session.execute(_CHARGED, {"of_call": call_id}).all()
+    connection = session.connection()
+    found = connection.execute(_CHARGED, {"of_call": call_id}).all()
     if found:
-        _add(session, [row.id for row in found], reserved_usd=reserved_usd, settled_usd=settled_usd)
+        _add(connection, call_id, reserved_usd=reserved_usd, settled_usd=settled_usd)
     for id_, before_usd, limit_usd in found:
         raise_crossed(session, id_, limit_usd, before_usd, before_usd + settled_usd)
 
@@ -162,31 +191,27 @@ def drop_dead_waits(session: Session, before: datetime) -> None:
 
 
 def _held(
-    session: Session, wanted: Wanted, now: datetime, turn: Turn | None, budgets: dict[UUID, Budget]
-) -> list[tuple[BudgetPeriod, bool]]:
-    """Lock the periods, in one order for all, and tell of each whether somebody waits before this call."""
+    connection: Connection, wanted: Wanted, now: datetime, turn: Turn | None, budgets: Mapping[UUID, _Limit]
+) -> list[_Period]:
+    """Lock the periods, in one order for all."""
     mine = turn.since if turn else now
     asked = {"periods": list(budgets), "own_call": wanted.call_id, "at": now, "own_since": mine}
-    found = session.execute(_PERIODS, asked).all()
-    missing = budgets.keys() - {period.id for period, _ in found}
+    found = [_Period(*row) for row in connection.execute(_PERIODS, asked)]
+    missing = budgets.keys() - {period.id for period in found}
     if missing:
-        raise UnknownPeriods([new_period(budgets[id_], now) for id_ in sorted(missing)])
-    return [(period, bool(waits)) for period, waits in found]
+        raise UnknownPeriods([new_period(budgets[id_].id, budgets[id_].period, now) for id_ in sorted(missing)])
+    return found
 
 
 def _add(
-    session: Session, ids: Sequence[UUID], reserved_usd: Decimal = Decimal(0), settled_usd: Decimal = Decimal(0)
+    connection: Connection, call_id: UUID, reserved_usd: Decimal = Decimal(0), settled_usd: Decimal = Decimal(0)
 ) -> None:
-    """Add to columns of periods that are locked; one statement, since every call waits for it."""
-    session.execute(_ADD, {"periods": list(ids), "more_reserved": reserved_usd, "more_settled": settled_usd})
-
-
-def _taken(period: BudgetPeriod) -> Decimal:
-    return period.settled_usd + period.reserved_usd
+    """Add to the periods that a call is charged to, which are locked; one statement, since every call waits for it."""
+    connection.execute(_ADD, {"of_call": call_id, "more_reserved": reserved_usd, "more_settled": settled_usd})
 
 
 def _stand(
-    session: Session, wanted: Wanted, tight: Sequence[BudgetPeriod], since: datetime, now: datetime
+    session: Session, wanted: Wanted, tight: Sequence[_Period], since: datetime, now: datetime
 ) -> None:  # fmt: skip
     """Stand in line before exactly these budgets: one that has room must not be held up by who waits for another."""
     standing = {
@@ -209,7 +234,7 @@ def _out_of_line(session: Session, wanted: Wanted, turn: Turn | None) -> None:
 def _refusal(
     session: Session,
     wanted: Wanted,
-    refusing: Sequence[tuple[Budget, BudgetPeriod]],
+    refusing: Sequence[tuple[_Limit, _Period]],
     now: datetime,
     waited: bool = False,
 ) -> BudgetExceeded:
@@ -219,7 +244,7 @@ def _refusal(
     cheaper = next((other.cheaper_model for other, _ in refusing if other.cheaper_model), None)
     if wanted.reader.session and budget.scope != SESSION:  # what a company spends is no visitor's business
         return BudgetExceeded("No more questions can be paid for at present.", cheaper_model=cheaper)
-    left = max(Decimal(0), budget.limit_usd - (_taken(period) if waited else period.settled_usd))
+    left = max(Decimal(0), budget.limit_usd - (period.taken_usd if waited else period.settled_usd))
     why = " free of other calls under way, and none of them ended in time" if waited else ""
     return BudgetExceeded(
         f"{_whose(session, budget)} has ${_plain(left)} of ${_plain(budget.limit_usd)} left{why}; "
@@ -231,7 +256,7 @@ def _refusal(
     )
 
 
-def _whose(session: Session, budget: Budget) -> str:
+def _whose(session: Session, budget: _Limit) -> str:
     span = {"day": "day's budget", "week": "week's budget", "month": "month's budget", "total": "whole budget"}
     match budget.scope:
         case "deployment":

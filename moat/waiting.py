@@ -171,5 +171,5 @@ class Line:
             return {
                 period.id: _Room(period.settled_usd, period.settled_usd + period.reserved_usd, budget.limit_usd)
                 for period, budget in found
-                if budget.hard and period.id == period_id(budget, now)
+                if budget.hard and period.id == period_id(budget.id, budget.period, now)
             }

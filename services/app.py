@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -18,7 +18,7 @@ from moat.database import Database
 from moat.embedder import Embedders as LocalEmbedders
 from moat.errors import MoatError
 from moat.llm.blocking import BlockingGateway
-from moat.llm.embedders import Embedders, for_sentences
+from moat.llm.embedders import Embedders
 from moat.llm.gateway import Gateway
 from moat.object_blobs import open_blobs
 from moat.oidc import Issuer
@@ -50,6 +50,7 @@ from services.rates import RateLimit, Rates
 from services.turns import Turns
 from services.upload import documents
 from services.upload import routes as upload
+from services.warm import warm
 from services.web.routes import router as web_router
 
 log = logging.getLogger(__name__)
@@ -83,16 +84,17 @@ def reranking_of(settings: Settings, calls: BlockingGateway) -> Reranking:
     return Reranking(settings.answering)
 
 
-def create_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
-    """Make the application; `parts` replaces what the settings would build."""
+def create_app(
+    settings: Settings, parts: Parts | None = None, *, warm_up: Callable[[Parts], None] = warm
+) -> FastAPI:  # fmt: skip
+    """Make the application; `parts` replaces what the settings would build, `warm_up` runs beside it once it serves."""
     used = parts or build_parts(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         used.blobs.clear_staging(ABANDONED_AFTER)
         await to_thread.run_sync(_note_settings, used)
-        # The first question should not wait for the model to load, nor the start for the first question.
-        threading.Thread(target=_warm, args=(used,), name="warm", daemon=True).start()
+        threading.Thread(target=warm_up, args=(used,), name="warm", daemon=True).start()
         yield
         await used.answering.gateway.close()
         used.vectors.close()
@@ -130,13 +132,3 @@ def _note_settings(parts: Parts) -> None:
             note_settings(session, parts.settings, "api")
     except MoatError as error:  # the API starts without its catalog too, and says that it is not ready
         log.warning("the settings could not be compared with the last start's: %s", error.detail)
-
-
-def _warm(parts: Parts) -> None:
-    try:
-        name = for_sentences(parts.settings.embedder.default, parts.settings)
-        parts.answering.embedders.get(name).embed_question("warm up")
-        if parts.answering.reranking is not None:
-            parts.answering.reranking.warm()
-    except MoatError as error:
-        log.warning("the default embedder or the reranker could not be loaded: %s", error.detail)

@@ -51,6 +51,10 @@ class Gateway:
         """Name the model that will answer, the default for None; raises InvalidRequest for an unknown one."""
         return self._planner.resolve(model)
 
+    def warm(self) -> None:
+        """Load the client libraries of the models, which takes seconds; what is missing is told when it is asked."""
+        self._planner.load_wires()
+
     def models(self) -> list[ModelInfo]:
         """List the models that may answer, `extractive` first."""
         return self._planner.models()

@@ -1,11 +1,12 @@
 """What a call will be, before it is made: which model, allowed or not, at which prices, and the most it can cost."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
 from moat.database import Database
-from moat.errors import InvalidRequest, UnpricedModel
+from moat.errors import InvalidRequest, Unavailable, UnpricedModel
 from moat.ledger import CallContext
 from moat.llm.policy import check_allowed
 from moat.llm.price_book import PriceBook
@@ -124,6 +125,13 @@ class Planner:
             for name, known in self._settings.models.items()
             if known.kind == "chat"
         ]
+
+    def load_wires(self) -> None:
+        """Import what the configured models are reached by, as far as it is installed."""
+        for name in {name.partition("/")[0] for name in self._settings.models}:
+            if server := self._settings.providers.get(name):
+                with suppress(Unavailable):
+                    wire_of(server.speaks(name))
 
     def fallbacks(self, name: str) -> tuple[str, ...]:
         known = self._settings.models.get(name)

@@ -1,8 +1,9 @@
 """Who may ask which model about which corpora, and to which providers and regions their text may go."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from moat.errors import ModelNotAllowed
@@ -11,7 +12,8 @@ from moat.provider_settings import LOCAL_ONLY, ModelSettings, ProviderSettings
 from moat.settings import Settings
 from moat.tables import Corpus
 
-_REACHES = select(Corpus.name, Corpus.reach).where(Corpus.name.in_(bindparam("names", expanding=True)))
+_CORPORA = cast(Table, Corpus.__table__).c
+_REACHES = select(_CORPORA.name, _CORPORA.reach).where(_CORPORA.name.in_(bindparam("names", expanding=True)))
 
 
 def check_allowed(session: Session, settings: Settings, name: str, context: CallContext) -> None:
@@ -49,5 +51,5 @@ def _check_settings(name: str, known: ModelSettings, context: CallContext) -> No
 
 
 def _reaches(session: Session, corpora: Iterable[str]) -> list[tuple[str, list[str] | None]]:
-    rows = session.execute(_REACHES, {"names": list(corpora)})
+    rows = session.connection().execute(_REACHES, {"names": list(corpora)})
     return [(name, reach) for name, reach in rows]
