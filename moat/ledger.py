@@ -24,12 +24,12 @@ _EXPIRED_AT_ONCE = 500
 # Built once, as every call asks them.
 _CALLS = cast(Table, CallRow.__table__)
 _INSERT = insert(_CALLS)
-_STATE = (
-    select(_CALLS.c.status, _CALLS.c.cost_usd, _CALLS.c.ceiling_usd)
-    .where(_CALLS.c.id == bindparam("of_call"))
-    .with_for_update()
+# One statement tells whether a call was in a state, and ends it; both states count as the ceiling.
+_END = (
+    update(_CALLS)
+    .where(_CALLS.c.id == bindparam("of_call"), _CALLS.c.status == bindparam("in_state"))
+    .returning(_CALLS.c.ceiling_usd, _CALLS.c.cost_usd)
 )
-_UPDATE = update(_CALLS).where(_CALLS.c.id == bindparam("of_call"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +124,13 @@ def settle(
     """
     with database.transaction(hasty=True) as session:
         told = {"model_returned": model_returned, "request_id": request_id, "flags": list(flags)}
-        _close(session, call_id, usage, cost_usd, status, told=told)
+        _close(database, session, call_id, usage, cost_usd, status, told=told)
 
 
 def presume(database: Database, call_id: UUID, usage: Usage) -> None:
     """Close a call whose bill never came, at its ceiling."""
     with database.transaction(hasty=True) as session:
-        _close(session, call_id, usage, None, "presumed")
+        _close(database, session, call_id, usage, None, "presumed")
 
 
 def expire_open(database: Database) -> int:
@@ -142,7 +142,7 @@ def expire_open(database: Database) -> int:
     closed = 0
     for call_id in found:  # each by itself: budgets are locked in one order for one call
         with database.transaction(hasty=True) as session:
-            closed += _close(session, call_id, unknown, None, "presumed", only=("open",))
+            closed += _close(database, session, call_id, unknown, None, "presumed", only=("open",))
     return closed
 
 
@@ -186,6 +186,7 @@ def _row(opening: Opening, now: datetime) -> dict[str, Any]:
 
 
 def _close(
+    database: Database,
     session: Session,
     call_id: UUID,
     usage: Usage,
@@ -195,14 +196,10 @@ def _close(
     told: Mapping[str, Any] | None = None,
 ) -> bool:
     """Close a call if it is in one of these states, at its ceiling without a cost, and tell its budgets."""
-    connection = session.connection()
-    row = connection.execute(_STATE, {"of_call": call_id}).one_or_none()
-    if row is None or row.status not in only:
-        return False
-    final_usd = row.ceiling_usd if cost_usd is None else cost_usd
     now = {
+        "of_call": call_id,
         "status": status,
-        "cost_usd": final_usd,
+        **({} if cost_usd is None else {"cost_usd": cost_usd}),
         "input_tokens": usage.input_tokens,
         "cached_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
@@ -210,12 +207,17 @@ def _close(
         "usage": "reported" if usage.reported else "estimated",
         "raw_usage": dict(usage.raw),
         "closed_at": catalog_now(session),
+        **(told or {}),
     }
-    connection.execute(_UPDATE, {"of_call": call_id, **now, **(told or {})})
-    was_open = row.status == "open"
-    released_usd, settled_usd = (row.ceiling_usd, final_usd) if was_open else (Decimal(0), final_usd - row.cost_usd)
-    reservations.charge(session, call_id, reserved_usd=-released_usd, settled_usd=settled_usd)
-    return True
+    for state in only:
+        ended = session.connection().execute(_END, {"in_state": state, **now}).one_or_none()
+        if ended is not None:
+            # What was presumed is settled at its ceiling already.
+            released_usd, settled_before_usd = (ended.ceiling_usd, 0) if state == "open" else (0, ended.ceiling_usd)
+            changed = {"reserved_usd": Decimal(-released_usd), "settled_usd": ended.cost_usd - settled_before_usd}
+            reservations.charge(database, session, call_id, **changed)
+            return True
+    return False
 
 
 def note_outcome(session: Session, answer_id: UUID, outcome: str) -> None:

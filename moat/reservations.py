@@ -68,23 +68,19 @@ _PERIODS = (
     .order_by(_PERIOD.c.id)  # in this order everywhere, or two calls wait for each other
     .with_for_update(of=_PERIOD)
 )
-_CHARGED = (
-    select(_PERIOD.c.id, _PERIOD.c.settled_usd, _BUDGET.c.limit_usd)
-    .join(_CHARGE, _CHARGE.c.period_id == _PERIOD.c.id)
-    .join(_BUDGET, _BUDGET.c.id == _PERIOD.c.budget_id)
-    .where(_CHARGE.c.call_id == bindparam("of_call"))
-    .order_by(_PERIOD.c.id)
-    .with_for_update(of=_PERIOD)
-)
+_CHARGED = _PERIOD.c.id.in_(select(_CHARGE.c.period_id).where(_CHARGE.c.call_id == bindparam("of_call")))
+_LOCK_CHARGED = select(_PERIOD.c.id).where(_CHARGED).order_by(_PERIOD.c.id).with_for_update()
 _CHARGES = insert(_CHARGE)
 _ADD = (
     update(_PERIOD)
-    .where(_PERIOD.c.id.in_(select(_CHARGE.c.period_id).where(_CHARGE.c.call_id == bindparam("of_call"))))
+    .where(_CHARGED)
     .values(
         reserved_usd=_PERIOD.c.reserved_usd + bindparam("more_reserved", type_=_PERIOD.c.reserved_usd.type),
         settled_usd=_PERIOD.c.settled_usd + bindparam("more_settled", type_=_PERIOD.c.settled_usd.type),
     )
 )
+_LIMIT = select(_BUDGET.c.limit_usd).where(_BUDGET.c.id == _PERIOD.c.budget_id).scalar_subquery()
+_ADD_AND_TELL = _ADD.returning(_PERIOD.c.id, _PERIOD.c.settled_usd, _LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +143,22 @@ def reserve(database: Database, session: Session, wanted: Wanted, turn: Turn | N
         _stand(session, wanted, tight, since, now)
         return Turn(since, tight[0].id, _refusal(session, wanted, [(budgets[p.id], p) for p in tight], now, True))
     connection.execute(_CHARGES, [{"call_id": wanted.call_id, "period_id": period.id} for period in periods])
-    _add(connection, wanted.call_id, reserved_usd=wanted.ceiling_usd)
+    reserved = {"of_call": wanted.call_id, "more_reserved": wanted.ceiling_usd, "more_settled": Decimal(0)}
+    connection.execute(_ADD, reserved)
     _out_of_line(session, wanted, turn)
     return None
 
 
-def charge(session: Session, call_id: UUID, *, reserved_usd: Decimal, settled_usd: Decimal) -> None:
+def charge(
+    database: Database, session: Session, call_id: UUID, *, reserved_usd: Decimal, settled_usd: Decimal
+) -> None:  # fmt: skip
     """Add to what a call has reserved and settled in the periods that it was charged to."""
     connection = session.connection()
-    found = connection.execute(_CHARGED, {"of_call": call_id}).all()
-    if found:
-        _add(connection, call_id, reserved_usd=reserved_usd, settled_usd=settled_usd)
-    for id_, before_usd, limit_usd in found:
-        raise_crossed(session, id_, limit_usd, before_usd, before_usd + settled_usd)
+    if not database.is_sqlite:  # its one writer holds them all
+        connection.execute(_LOCK_CHARGED, {"of_call": call_id})
+    added = {"of_call": call_id, "more_reserved": reserved_usd, "more_settled": settled_usd}
+    for id_, spent_usd, limit_usd in connection.execute(_ADD_AND_TELL, added).all():
+        raise_crossed(session, id_, limit_usd, spent_usd - settled_usd, spent_usd)
 
 
 def make_periods(database: Database, periods: Sequence[BudgetPeriod]) -> None:
@@ -201,13 +200,6 @@ def _held(
     if missing:
         raise UnknownPeriods([new_period(budgets[id_].id, budgets[id_].period, now) for id_ in sorted(missing)])
     return found
-
-
-def _add(
-    connection: Connection, call_id: UUID, reserved_usd: Decimal = Decimal(0), settled_usd: Decimal = Decimal(0)
-) -> None:
-    """Add to the periods that a call is charged to, which are locked; one statement, since every call waits for it."""
-    connection.execute(_ADD, {"of_call": call_id, "more_reserved": reserved_usd, "more_settled": settled_usd})
 
 
 def _stand(

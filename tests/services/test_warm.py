@@ -44,8 +44,11 @@ def test_what_cannot_be_loaded_is_left_for_whoever_asks_for_it(
 
 
 def test_what_is_loaded_is_left_out_of_collections() -> None:
+    before = gc.get_threshold()
     try:
         rest()
         assert gc.get_freeze_count() > 100_000
+        assert gc.get_threshold() > before
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
