@@ -195,12 +195,14 @@ async def test_no_more_calls_at_once_than_a_provider_may_get(database: Database,
 
 
 async def test_who_finds_no_place_in_time_is_told_so_and_has_no_row(database: Database, serve: Serve) -> None:
-    server = serve(Dialect(), Reply(pause_before=1))
-    limits = {"deadline_s": 2}
-    gateway = Gateway(settings({"first": provider(server, concurrency=1)}, answering=limits), database)
-    results = await asyncio.gather(ask(gateway), ask(gateway), return_exceptions=True)
-    assert {type(result) for result in results} == {ProviderTimeout, ProviderOverloaded}
-    assert len(rows(database)) == 1
+    used = settings({"first": provider(serve(Dialect()), concurrency=1)}, answering={"deadline_s": 3})
+    gateway = Gateway(used, database)
+    async with gateway._circuits.place("first", used.providers["first"], asyncio.get_running_loop().time() + 60):
+        with pytest.raises(ProviderOverloaded):
+            await ask(gateway)
+    assert rows(database) == []
+    await ask(gateway)
+    assert len(rows(database)) == 1, "the place is free again"
 
 
 async def test_texts_are_embedded_and_documents_scored_each_with_a_row(database: Database, serve: Serve) -> None:
