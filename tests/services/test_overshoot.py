@@ -24,8 +24,8 @@ from tests.fakes.postgres import empty_database, postgres
 __all__ = ["postgres"]
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1800)]
 _CEILING = re.compile(r"may cost up to \$([0-9.]+)\.")
-# The wait outlasts the run: nobody is refused for having waited in vain.
-PATIENT = {"MOAT_BUDGETS__WAIT_S": "1200", "MOAT_ANSWERING__DEADLINE_S": "1200"}
+# The waits outlast the run: nobody is refused for having waited in vain.
+PATIENT = {f"MOAT_{name}": "1200" for name in ("BUDGETS__WAIT_S", "ANSWERING__DEADLINE_S", "ANSWERING__SEARCH_WAIT_S")}
 
 
 class Dear(FakeOpenAI):
