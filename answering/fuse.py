@@ -55,9 +55,14 @@ def _copies_last(passages: Iterable[Passage], most: int) -> list[Passage]:
     different: list[Passage] = []
     copies: list[Passage] = []
     seen: dict[frozenset[str], list[frozenset[_Pair]]] = {}  # by the numbers in them: another number is another fact
+    texts: set[str] = set()
     for passage in passages:
         if len(different) == most:
             break
+        if passage.text in texts:  # most copies are: their words need not be compared
+            copies.append(passage)
+            continue
+        texts.add(passage.text)
         words = _WORD.findall(passage.text.lower())
         pairs = frozenset(zip(["", *words], words, strict=False))
         alike = seen.setdefault(frozenset(word for word in words if word[0].isdigit()), [])
