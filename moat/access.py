@@ -41,7 +41,11 @@ class Rule:
         granted = exists().where(
             DocumentAccess.document_id == Document.id, DocumentAccess.principal.in_(self.principals)
         )
-        return and_(live, granted, Document.corpus_id.in_(self._readable_corpora()))
+        # Not as a list of corpora: SQLite would look through all of their documents for the few that are asked for.
+        reachable = exists().where(
+            CorpusAccess.corpus_id == Document.corpus_id, CorpusAccess.principal.in_(self.principals)
+        )
+        return and_(live, granted, reachable)
 
     def corpora(self) -> ColumnElement[bool]:
         """SQL: the row of `corpora` is live and readable."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from moat.access import (
     authenticate,
@@ -60,6 +60,15 @@ def test_document_is_seen_by_its_groups_its_users_and_everyone_inside_a_readable
     assert seen(library, reader("ann")) == {"all", "ann"}
     assert seen(library, reader("bob", "board")) == {"all", "closed"}
     assert seen(library, ADMIN) == {"all", "hr", "ann", "none", "closed"}
+
+
+def test_a_few_documents_are_looked_up_without_going_through_their_corpus(library: Library) -> None:
+    few = [uuid4() for _ in range(100)]
+    asked = select(Document.id).where(Document.id.in_(few), rule(reader("ann", "hr")).documents())
+    with library.database.reading() as session:
+        compiled = asked.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+        plan = [row[3] for row in session.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))]
+    assert "SEARCH documents USING INDEX sqlite_autoindex_documents_1 (id=?)" in plan, plan
 
 
 def test_vectors_are_asked_with_the_same_principals(library: Library) -> None:
