@@ -1,12 +1,10 @@
 """A question becomes a checked answer, told as plain events and stored whatever happens on the way."""
 
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from anyio import CancelScope, to_thread
 from sqlalchemy.orm import Session
@@ -16,6 +14,7 @@ from answering.accounts import on_account
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
+from answering.draft import Draft
 from answering.estimate import Estimate, add_search, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
 from answering.guard import WITHHELD, Guard
@@ -32,7 +31,7 @@ from answering.withhold import without_record
 from moat import audit, ledger
 from moat.errors import BudgetExceeded, MoatError
 from moat.llm.gateway import EXTRACTIVE, CallContext
-from moat.records import Answer, Citation, Cost, Reader
+from moat.records import Answer, Cost, Reader
 from moat.tables import AnswerRow
 
 __all__ = [
@@ -40,7 +39,6 @@ __all__ = [
     "answer", "estimate", "search",
 ]  # fmt: skip
 
-INTERRUPTED = "The answer was interrupted before its end."
 NO_TEXT = "The model gave no answer."
 NO_CITATION = "The model named no source for this answer."
 WITHHELD_NOTE = (
@@ -50,61 +48,13 @@ TOOL_IGNORED = "The model asked for a tool; it has none, and nothing was run."
 CUT_AT_LIMIT = "The model reached its output limit; the answer may be incomplete."
 
 
-@dataclass(slots=True)
-class _Draft:
-    """An answer while it is being made."""
-
-    query: Query
-    reader: Reader
-    model: str
-    status: str = "failed"
-    note: str = INTERRUPTED
-    text: str = ""
-    citations: list[Citation] = field(default_factory=list)
-    corpora: tuple[str, ...] = ()  # that its text names
-    used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
-    flags: set[str] = field(default_factory=set)
-    links: list[str] = field(default_factory=list)
-    place: cache.Place | None = None  # in the cache
-    kept: cache.Kept | None = None  # what was found there
-    timings: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-
-    def take(self, event: Token | Cited) -> None:
-        if isinstance(event, Cited):
-            self.citations.append(event.citation)
-            self.used.add(event.citation.document_id)  # quotes are also taken from passages that a model would not read
-            return
-        if not self.text:
-            self.stamp("first_token_ms")
-        self.text += event.text
-
-    def learn(self, guard: Guard) -> None:
-        """Take over what the guard found, as far as the answer has come."""
-        self.flags |= guard.flags
-        self.links = guard.links
-
-    def take_over(self, kept: cache.Kept) -> None:
-        """Be the answer that was kept."""
-        self.kept = kept
-        self.used |= kept.documents
-        self.flags, self.links = set(kept.answer.flags), list(kept.answer.links)
-        self.end("abstained" if kept.answer.abstained else "answered", kept.answer.note)
-
-    def end(self, status: str, note: str = "") -> None:
-        self.status, self.note = status, note
-
-    def stamp(self, name: str) -> None:
-        self.timings[name] = round((time.perf_counter() - self.started) * 1000, 2)
-
-
 async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[Event, None]:
     """Answer one question: `Sources` first, then text and citations, `Done` with the stored answer last.
 
     Raises InvalidRequest or NotFound before the first event when the question cannot be asked so, Unavailable and
     ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
     """
-    draft = _Draft(query, reader, parts.gateway.resolve(query.model))
+    draft = Draft(query, reader, parts.gateway.resolve(query.model))
     parts = on_account(query, reader, parts, query.answer_id)
     with CancelScope(shield=True):  # a row once opened is always closed below
         await to_thread.run_sync(_open, draft, parts)
@@ -133,12 +83,12 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
 
     Raises as `answer` does before its first event.
     """
-    draft = _Draft(query, reader, parts.gateway.resolve(query.model))
+    draft = Draft(query, reader, parts.gateway.resolve(query.model))
     found, reading = _prepare(draft, parts)
     return add_search(_estimate(draft, reading.sources, parts), query, found, parts)
 
 
-def _estimate(draft: _Draft, sources: tuple[Source, ...], parts: Parts) -> Estimate:
+def _estimate(draft: Draft, sources: tuple[Source, ...], parts: Parts) -> Estimate:
     """Price the call that writes the answer."""
     free = partial(Estimate, draft.model, sum(len(source.passages) for source in sources))
     if not sources:
@@ -150,7 +100,7 @@ def _estimate(draft: _Draft, sources: tuple[Source, ...], parts: Parts) -> Estim
     return estimate_call(draft.model, draft.query.question, sources, parts)
 
 
-def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, Reading]:
+def _prepare(draft: Draft, parts: Parts) -> tuple[Found, Reading]:
     """Find what is to be read, and the answer itself where it was given before."""
     candidates = replace(draft.query, limit=parts.settings.answering.candidates)
     find = search if draft.query.passage_ids is None else chosen
@@ -164,7 +114,7 @@ def _prepare(draft: _Draft, parts: Parts) -> tuple[Found, Reading]:
     return found, reading
 
 
-async def _write(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+async def _write(draft: Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
     if not reading.sources:
         yield Token(_nothing_found(draft, found, parts))
         draft.end("abstained", reading.note)
@@ -188,7 +138,7 @@ async def _write(draft: _Draft, found: Found, reading: Reading, parts: Parts) ->
             yield event
 
 
-def _recall(draft: _Draft, found: Found, sources: tuple[Source, ...], parts: Parts) -> None:
+def _recall(draft: Draft, found: Found, sources: tuple[Source, ...], parts: Parts) -> None:
     """Find the answer in the cache, or the place where it is to be kept."""
     draft.place = cache.find_place(draft.query, draft.model, found, sources, draft.reader, parts)
     kept = None if draft.place is None else cache.recall(draft.place, draft.reader, parts.database)
@@ -201,7 +151,7 @@ def _again(kept: Answer) -> Iterator[Token | Cited]:
     yield from (Cited(citation) for citation in kept.citations)
 
 
-async def _extract(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+async def _extract(draft: Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
     picks = extractive.pick(reading.evidence)
     guard = _guard(draft, reading.sources, "", parts)
     for marker, picked in enumerate(picks, 1):
@@ -217,7 +167,7 @@ async def _extract(draft: _Draft, found: Found, reading: Reading, parts: Parts) 
         draft.end("abstained")
 
 
-async def _generate(draft: _Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
+async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
     sources, mark, limits = reading.sources, prompt.new_mark(), parts.settings.answering
     guard = _guard(draft, sources, mark, parts)
     support = None if limits.unverified == "show" else Support(draft.query.question, sources, reading.embedder)
@@ -259,18 +209,18 @@ async def _generate(draft: _Draft, found: Found, reading: Reading, parts: Parts)
         draft.end("answered", " ".join(filter(None, [*notes, "" if checker.citations else NO_CITATION])))
 
 
-def _guard(draft: _Draft, sources: tuple[Source, ...], mark: str, parts: Parts) -> Guard:
+def _guard(draft: Draft, sources: tuple[Source, ...], mark: str, parts: Parts) -> Guard:
     return Guard(draft.query.question, sources, mark, parts.settings.answering.link_hosts)
 
 
-def _nothing_found(draft: _Draft, found: Found, parts: Parts) -> str:
+def _nothing_found(draft: Draft, found: Found, parts: Parts) -> str:
     text, documents = nothing_found(found, parts.settings.answering.link_hosts)
     draft.corpora = found.corpora
     draft.used |= documents
     return text
 
 
-def _open(draft: _Draft, parts: Parts) -> None:
+def _open(draft: Draft, parts: Parts) -> None:
     with parts.database.transaction() as session:
         session.add(
             AnswerRow(
@@ -285,7 +235,7 @@ def _open(draft: _Draft, parts: Parts) -> None:
         audit.note(session, draft.reader, "answer.asked", draft.query.answer_id, **asked)
 
 
-def _close(draft: _Draft, parts: Parts) -> Answer:
+def _close(draft: Draft, parts: Parts) -> Answer:
     draft.stamp("total_ms")
     with parts.database.transaction() as session:
         row = session.get_one(AnswerRow, draft.query.answer_id)
@@ -312,14 +262,14 @@ def _close(draft: _Draft, parts: Parts) -> Answer:
     return done
 
 
-def _cost(session: Session, draft: _Draft) -> Cost:
+def _cost(session: Session, draft: Draft) -> Cost:
     cost = ledger.cost_of(session, draft.query.answer_id)
     if draft.kept is None:
         return cost
     return replace(cost, saved_usd=cache.saved_usd(session, draft.kept, (call.kind for call in cost.calls)))
 
 
-def _may_be_given_again(draft: _Draft, done: Answer) -> bool:
+def _may_be_given_again(draft: Draft, done: Answer) -> bool:
     """Tell whether an answer is whole, and nothing that was wrong with it came from the model."""
     whole = draft.status in ("answered", "abstained") and not done.withheld and CUT_AT_LIMIT not in done.note
     return whole and draft.flags <= {"instructions_in_sources", "sources_disagree"}
