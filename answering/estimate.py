@@ -79,8 +79,9 @@ def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Esti
         return told
     settings, question = parts.settings, query.question.strip()
     paid = [name for name in found.embedders if is_paid(name, settings)]
-    expected_usd = sum((embedding_price(n, count_tokens(question), settings).expected_usd for n in paid), Decimal(0))
-    ceiling_usd = sum((parts.gateway.embedding_ceiling(name, [question]) for name in paid), Decimal(0))
+    prices = [embedding_price(name, count_tokens(question), settings) for name in paid]
+    expected_usd = sum((price.expected_usd for price in prices), Decimal(0))
+    ceiling_usd = sum((price.ceiling_usd for price in prices), Decimal(0))
     why = [f"embedding the question by {name}" for name in paid]
     reranker = settings.answering.reranker
     if parts.reranking is not None and reranker in settings.models and found.passages:

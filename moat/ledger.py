@@ -212,10 +212,10 @@ def _close(
     for state in only:
         ended = session.connection().execute(_END, {"in_state": state, **now}).one_or_none()
         if ended is not None:
-            # What was presumed is settled at its ceiling already.
-            released_usd, settled_before_usd = (ended.ceiling_usd, 0) if state == "open" else (0, ended.ceiling_usd)
-            changed = {"reserved_usd": Decimal(-released_usd), "settled_usd": ended.cost_usd - settled_before_usd}
-            reservations.charge(database, session, call_id, **changed)
+            reserved_usd, settled_usd = -ended.ceiling_usd, ended.cost_usd
+            if state == "presumed":  # settled at its ceiling already
+                reserved_usd, settled_usd = Decimal(0), ended.cost_usd - ended.ceiling_usd
+            reservations.charge(database, session, call_id, reserved_usd=reserved_usd, settled_usd=settled_usd)
             return True
     return False
 

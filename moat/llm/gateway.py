@@ -122,10 +122,6 @@ class Gateway:
         """Say what a call would cost; raises InvalidRequest and UnpricedModel as the call would."""
         return self._planner.chat(model, tuple(messages), _NOBODY).quote()
 
-    def embedding_ceiling(self, model: str, texts: Sequence[str]) -> Decimal:
-        """Say the most that an embedding can cost; raises as `quote`."""
-        return self._planner.embedding(model, texts, _NOBODY).ceiling_usd
-
     def reranking_ceiling(self, model: str, query: str, documents: Sequence[str]) -> Decimal:
         """Say the most that a reranking can cost; raises as `quote`."""
         return self._planner.reranking(model, query, documents, _NOBODY).ceiling_usd
