@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.fakes.api import Api
 from tests.fakes.served import served
@@ -21,6 +21,13 @@ def api(tmp_path: Path) -> Iterator[Api]:
     made.close()
 
 
+def failure(request: Request) -> str:
+    """Say how a request failed; of a stream that was read to its end Chromium says now and then that it was left."""
+    if request.url.endswith("/v1/answers") and request.failure == "net::ERR_ABORTED":
+        return ""  # one that was left in its middle shows no cost
+    return f"failed: {request.url}: {request.failure}"
+
+
 @contextmanager
 def watched(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page, and all that its console says and that fails in it."""
@@ -28,7 +35,7 @@ def watched(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     page, said = context.new_page(), []
     page.on("console", lambda line: said.append(f"{line.type}: {line.text}"))
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+    page.on("requestfailed", lambda request: said.append(failed) if (failed := failure(request)) else None)
     try:
         yield page, said
     finally:
@@ -43,7 +50,7 @@ def test_the_page_and_the_reference_break_none_of_their_policies(browser: Browse
         page.keyboard.press("Enter")
         expect(page.get_by_text("Lunch is served at noon.").first).to_be_visible()
         expect(page.get_by_text("lunch.txt").first).to_be_visible()
-        expect(page.locator(".cost").last).to_be_visible()  # an answer that is left in its middle is a failed request
+        expect(page.locator(".cost").last).to_be_visible()
         assert said == []
         page.goto(f"{url}/docs")
         page.locator("#operations-health-live_health_live_get").click()

@@ -70,9 +70,8 @@ def embedded(log: Path) -> list[tuple[str, str]]:
     return [(line.split()[0], line.split()[1]) for line in log.read_text().splitlines()]
 
 
-def wait_for_work(log: Path) -> None:
-    """Wait until the worker has begun another text, so that what follows finds it at work."""
-    before = len(embedded(log))
+def wait_for_work(log: Path, before: int) -> None:
+    """Wait until the worker has begun a text beyond these, so that what follows finds it at work."""
     eventually(lambda: len(embedded(log)) > before)
 
 
@@ -104,8 +103,9 @@ def test_forty_documents_outlive_three_dead_workers_an_emptied_broker_and_a_rest
         )
         ids = []
         for fault in faults:
+            begun = len(embedded(log))
             ids += [client.upload(*file) for file in itertools.islice(files, DOCUMENTS // len(faults))]
-            wait_for_work(log)
+            wait_for_work(log, begun)
             fault()
         eventually(lambda: client.all_ready(DOCUMENTS), 150)
         eventually(stores.is_quiet)
@@ -197,7 +197,7 @@ def test_the_whole_path_on_stores_elsewhere_with_a_worker_for_uploads_and_one_fo
         client = PatientClient(running)
         ids = client.upload_all([small_file(number, paragraphs=3) for number in range(21)])  # in one call: bulk
         ids += [client.upload(*small_file(number, paragraphs=3)) for number in range(21, 24)]
-        wait_for_work(log)
+        wait_for_work(log, 0)
         kill_workers(running)
         eventually(lambda: client.all_ready(24), 150)
         uploads, bulk = (str(running.supervisor.pid(name)) for name in WORKERS)
