@@ -1,7 +1,7 @@
 """What every paid call cost: a row opened before the call, closed after it, and never deleted."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -46,7 +46,7 @@ class CallContext:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A call about to be made, with the most that it can cost."""
+    """A call about to be made, with the most that it can cost; `may` raises ModelNotAllowed where it may not be."""
 
     context: CallContext
     provider: str
@@ -56,6 +56,7 @@ class Opening:
     price_version: str
     lasts_at_most: timedelta
     call_id: UUID = field(default_factory=uuid4)
+    may: Callable[[Session], None] | None = None
 
 
 def open_call(
@@ -95,6 +96,8 @@ def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None
     while True:
         try:
             with database.transaction() as session:
+                if opening.may is not None:
+                    opening.may(session)
                 _check_allowance(session, opening)
                 found = reservations.reserve(database, session, wanted, turn)
                 if found is None:

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from anyio import to_thread
 from sqlalchemy import select
 
 from moat import reservations
 from moat.budgets import period_id
 from moat.database import Database, catalog_now
+from moat.desk import Desk
 from moat.errors import BudgetExceeded, MoatError
 from moat.ledger import POLL_S, Opening, settle, try_open
 from moat.records import Usage
@@ -48,23 +48,29 @@ class _Room:
 class Line:
     """Opens calls; those that only other calls under way are in the way of wait here, in order."""
 
-    def __init__(self, database: Database, wait_s: float) -> None:
+    def __init__(self, database: Database, wait_s: float, desk: Desk) -> None:
         self._database = database
+        self._desk = desk
         self._wait_s = wait_s
         self._id = uuid4()
         self._waiting: list[_Waiter] = []
         self._serving: asyncio.Task[None] | None = None
         self._stayed_at = 0.0
 
-    async def open_call(self, opening: Opening, *, until: float, unless: asyncio.Event) -> UUID:
-        """Open a call's row, waiting for room up to the longest wait or `until` (of the loop's clock).
+    async def open_call(self, prepare: Callable[[], Opening], *, until: float, unless: asyncio.Event) -> UUID:
+        """Open the row of the call that `prepare` describes, which it does in a thread.
 
+        It waits for room up to the longest wait or `until` (of the loop's clock).
         Raises BudgetExceeded when it does not fit, has waited in vain, or `unless` was set while it waited.
         """
-        turn = await to_thread.run_sync(try_open, self._database, opening, self._id)
+        opening, turn = await self._desk.do(self._open, prepare)
         if turn is not None:
             await self._wait(opening, turn, until, unless)
         return opening.call_id
+
+    def _open(self, prepare: Callable[[], Opening]) -> tuple[Opening, Turn | None]:
+        opening = prepare()
+        return opening, try_open(self._database, opening, self._id)
 
     async def _wait(self, opening: Opening, turn: Turn, until: float, unless: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -103,10 +109,10 @@ class Line:
         await self._dismiss()
         if self._waiting and time.monotonic() - self._stayed_at > _STAY_EVERY_S:
             self._stayed_at = time.monotonic()
-            await to_thread.run_sync(reservations.stay, self._database, self._id)
+            await self._desk.do(reservations.stay, self._database, self._id)
         self._waiting.sort(key=lambda waiter: (waiter.turn.since, waiter.opening.call_id))
         held_up: set[UUID] = set()
-        for waiter in await to_thread.run_sync(self._ready, tuple(self._waiting)):
+        for waiter in await self._desk.do(self._ready, tuple(self._waiting)):
             if waiter.turn.period_id not in held_up and not await self._try(waiter):
                 held_up.add(waiter.turn.period_id)  # by another process's call, which goes first
 
@@ -115,7 +121,7 @@ class Line:
         now = asyncio.get_running_loop().time()
         for waiter in [w for w in self._waiting if w.ended.done() or now >= w.deadline]:
             self._waiting.remove(waiter)
-            await to_thread.run_sync(reservations.leave, self._database, waiter.opening.call_id)
+            await self._desk.do(reservations.leave, self._database, waiter.opening.call_id)
             if not waiter.ended.done():
                 waiter.ended.set_exception(waiter.turn.refusal)
 
@@ -124,7 +130,7 @@ class Line:
         if waiter.ended.done():
             return True
         try:
-            turn = await to_thread.run_sync(try_open, self._database, waiter.opening, self._id, waiter.turn)
+            turn = await self._desk.do(try_open, self._database, waiter.opening, self._id, waiter.turn)
         except BudgetExceeded as refused:
             self._waiting.remove(waiter)
             if not waiter.ended.done():
@@ -137,7 +143,7 @@ class Line:
         if not waiter.ended.done():
             waiter.ended.set_result(None)
         else:  # its reader left in this very moment: no call is made
-            await to_thread.run_sync(self._give_back, waiter.opening.call_id)
+            await self._desk.do(self._give_back, waiter.opening.call_id)
         return True
 
     def _give_back(self, call_id: UUID) -> None:

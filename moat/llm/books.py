@@ -1,16 +1,16 @@
 """The ledger's row of an attempt: opened before the call, closed after it with what the call did cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Literal
 from uuid import UUID
 
-from anyio import to_thread
+from sqlalchemy.orm import Session
 
 from moat import ledger
 from moat.database import Database
+from moat.desk import Desk
 from moat.ledger import Opening
 from moat.llm.plan import Plan
 from moat.llm.prices import Bill
@@ -23,8 +23,8 @@ from moat.records import Usage
 EXPIRY_MARGIN_S = 60
 
 
-def opening(plan: Plan, attempt: int, lives_s: float) -> Opening:
-    """Describe the row of an attempt about to be made."""
+def opening(plan: Plan, attempt: int, lives_s: float, may: Callable[[Session], None]) -> Opening:
+    """Describe the row of an attempt about to be made, if it `may` be by then."""
     return Opening(
         plan.context,
         provider=plan.provider,
@@ -33,10 +33,12 @@ def opening(plan: Plan, attempt: int, lives_s: float) -> Opening:
         ceiling_usd=plan.ceiling_usd,
         price_version=plan.price_version,
         lasts_at_most=timedelta(seconds=lives_s + EXPIRY_MARGIN_S),
+        may=may,
     )
 
 
 async def close_row(
+    desk: Desk,
     database: Database,
     plan: Plan,
     call_id: UUID,
@@ -54,23 +56,21 @@ async def close_row(
     elif not billed:
         usage, bill = Usage(), Bill(Decimal(0))
     else:
-        output_tokens = await to_thread.run_sync(count_tokens, "".join(text))
+        output_tokens = await desk.do(count_tokens, "".join(text))
         usage = estimated(plan.prompt_tokens, output_tokens)
         bill = plan.prices.bill(usage, plan.ceiling_usd)
         if status != "ok":
-            await to_thread.run_sync(ledger.presume, database, call_id, usage)
+            await desk.do(ledger.presume, database, call_id, usage)
             return usage
-    await to_thread.run_sync(
-        partial(
-            ledger.settle,
-            database,
-            call_id,
-            usage=usage,
-            cost_usd=bill.cost_usd,
-            flags=bill.flags,
-            status=status,
-            model_returned=last.model_returned,
-            request_id=last.request_id,
-        )
+    await desk.do(
+        ledger.settle,
+        database,
+        call_id,
+        usage=usage,
+        cost_usd=bill.cost_usd,
+        flags=bill.flags,
+        status=status,
+        model_returned=last.model_returned,
+        request_id=last.request_id,
     )
     return usage

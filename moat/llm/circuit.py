@@ -47,6 +47,11 @@ class Circuits:
             state.trying = False
             state.places.release()
 
+    def is_closed(self, provider: str) -> bool:
+        """Tell whether nothing is known against calling a provider."""
+        state = self._states.get(provider)
+        return state is None or state.opened_at is None
+
     def succeeded(self, provider: str) -> None:
         state = self._states[provider]
         state.failures, state.opened_at = 0, None

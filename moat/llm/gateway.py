@@ -9,17 +9,28 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope
 
 from moat.database import Database
-from moat.errors import BudgetExceeded, CallTooDear, MoatError, ProviderBroken, ProviderError, ProviderTimeout
+from moat.desk import Desk
+from moat.errors import (
+    BudgetExceeded,
+    CallTooDear,
+    MoatError,
+    ModelNotAllowed,
+    ProviderBroken,
+    ProviderError,
+    ProviderTimeout,
+)
 from moat.ledger import CallContext
-from moat.llm.books import close_row, opening
+from moat.llm.books import close_row
 from moat.llm.circuit import Circuits
+from moat.llm.draft import Draft
 from moat.llm.plan import EXTRACTIVE, ModelInfo, Plan, Planner, Quote
 from moat.llm.run import Delta, Run
 from moat.llm.wires.base import Message, Piece, Scores, Vectors
 from moat.llm.wires.failures import AttemptFailed
+from moat.provider_settings import ProviderSettings
 from moat.records import Reader
 from moat.settings import Settings
 from moat.waiting import Line
@@ -42,7 +53,8 @@ class Gateway:
         self._settings = settings
         self._database = database
         self._planner = Planner(settings, database)
-        self._line = Line(database, settings.budgets.wait_s)
+        self._desk = Desk()
+        self._line = Line(database, settings.budgets.wait_s, self._desk)
         self._circuits = Circuits()
         self._jitter = jitter
         self._running: set[asyncio.Task[None]] = set()
@@ -139,9 +151,8 @@ class Gateway:
     async def _run(
         self, model: str, planned: Planning, work: Work, first_token_s: float | None = None
     ) -> AsyncGenerator[Delta, None]:
-        plan = await to_thread.run_sync(planned, model)
         run = Run(asyncio.get_running_loop().time() + self._settings.answering.deadline_s, first_token_s)
-        task = asyncio.create_task(self._chain(plan, planned, work, run))
+        task = asyncio.create_task(self._chain(Draft(model, planned, self._planner), work, run))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:
@@ -156,49 +167,50 @@ class Gateway:
             if not task.cancelled() and (error := task.exception()) and run.left.is_set():
                 _log.warning("a call ended badly after its reader had left", extra={"error": str(error)})
 
-    async def _chain(self, first: Plan, planned: Planning, work: Work, run: Run) -> None:
+    async def _chain(self, first: Draft, work: Work, run: Run) -> None:
         """Ask a model, and its fallbacks while there is time; the error is that of the model that was asked for."""
         try:
-            plan: Plan | None = first
+            draft: Draft | None = first
             names = iter(self._planner.fallbacks(first.name))
             failure: ProviderError | None = None
-            while plan is not None:
+            while draft is not None:
                 try:
-                    await self._attempts(plan, planned, work, run)
+                    await self._attempts(draft, work, run)
                     return
                 except ProviderError as error:
                     failure = failure or error
                     if run.text or run.left.is_set() or asyncio.get_running_loop().time() >= run.deadline:
                         break
-                except CallTooDear:
+                except (CallTooDear, ModelNotAllowed):
                     if failure is None:
                         raise
-                plan = await self._next(names, planned)
+                draft = await self._next(names, first)
             if failure is not None:
                 raise failure
         finally:
             run.deltas.put_nowait(None)
 
-    async def _next(self, names: Iterator[str], planned: Planning) -> Plan | None:
+    async def _next(self, names: Iterator[str], first: Draft) -> Draft | None:
         """Plan the next fallback that may be asked; one that may not, has no price or no room is passed over."""
         for name in names:
             try:
-                return await to_thread.run_sync(planned, name)
+                return await self._desk.do(replace(first, name=name, made=None).ahead)
             except MoatError as error:
                 _log.warning("a fallback cannot be asked", extra={"model": name, "error": error.detail})
         return None
 
-    async def _attempts(self, plan: Plan, planned: Planning, work: Work, run: Run) -> None:
+    async def _attempts(self, draft: Draft, work: Work, run: Run) -> None:
         attempt = 1
         failure: AttemptFailed | None = None
         while True:
+            provider, server = await self._at(draft)
             try:
-                async with self._circuits.place(plan.provider, plan.server, run.deadline):
-                    await self._attempt(plan, work, run)
-                self._circuits.succeeded(plan.provider)
+                async with self._circuits.place(provider, server, run.deadline):
+                    await self._attempt(draft, work, run)
+                self._circuits.succeeded(provider)
                 return
             except BudgetExceeded as refused:
-                plan = await self._cheaper(plan, planned, refused)
+                draft = await self._cheaper(draft, refused)
             except CallTooDear:  # what failed before may be billed
                 if failure is None:
                     raise
@@ -206,20 +218,29 @@ class Gateway:
             except AttemptFailed as failed:
                 failure = failed
                 if failed.retryable:
-                    self._circuits.failed(plan.provider, plan.server)
+                    self._circuits.failed(provider, server)
                 else:  # it answered: what it refuses is no sign that it is down
-                    self._circuits.succeeded(plan.provider)
-                last = attempt > plan.server.max_retries
+                    self._circuits.succeeded(provider)
+                last = attempt > server.max_retries
                 if last or run.text or not failed.retryable or not await self._wait(run, attempt, failed):
                     raise failed.error from failed
                 attempt += 1
 
-    async def _cheaper(self, plan: Plan, planned: Planning, refused: BudgetExceeded) -> Plan:
+    async def _at(self, draft: Draft) -> tuple[str, ProviderSettings]:
+        """Say whom to ask; what may not be asked is refused before what does not answer, and before its row is opened
+        where there is none to ask."""
+        found = self._planner.server(draft.name)
+        if found is None or not self._circuits.is_closed(found[0]):
+            plan = (await self._desk.do(draft.ahead)).plan()
+            return plan.provider, plan.server
+        return found
+
+    async def _cheaper(self, draft: Draft, refused: BudgetExceeded) -> Draft:
         """Plan the call with the cheaper model that a budget without room names, or raise its refusal."""
         if refused.cheaper_model in (None, EXTRACTIVE):  # quoting is no call: the answer is made elsewhere
             raise refused
-        cheaper = await to_thread.run_sync(planned, refused.cheaper_model)
-        if cheaper.ceiling_usd >= plan.ceiling_usd:
+        cheaper = await self._desk.do(replace(draft, name=refused.cheaper_model, made=None).ahead)
+        if cheaper.plan().ceiling_usd >= draft.plan().ceiling_usd:
             raise refused
         return cheaper
 
@@ -237,13 +258,14 @@ class Gateway:
             return True
         return False
 
-    async def _attempt(self, plan: Plan, work: Work, run: Run) -> None:
+    async def _attempt(self, draft: Draft, work: Work, run: Run) -> None:
         """Make one attempt between opening and settling its row."""
         limits = self._settings.answering
-        row = opening(plan, run.attempts + 1, limits.deadline_s + limits.drain_s)
-        call_id = await self._line.open_call(row, until=run.deadline, unless=run.left)
+        described = partial(draft.opening, run.attempts + 1, limits.deadline_s + limits.drain_s)
+        call_id = await self._line.open_call(described, until=run.deadline, unless=run.left)
         run.attempts += 1
-        close = partial(close_row, self._database, plan, call_id, run.text)
+        plan = draft.plan()
+        close = partial(close_row, self._desk, self._database, plan, call_id, run.text)
         last = Piece()
         now = asyncio.get_running_loop().time()
         begins_by = run.deadline if run.first_token_s is None else min(run.deadline, now + run.first_token_s)
@@ -254,8 +276,9 @@ class Gateway:
                         async for piece in pieces:
                             last = _joined(last, piece)
                             if piece.text:
+                                if not run.text:
+                                    run.reschedule()
                                 run.text.append(piece.text)
-                                run.reschedule()
                                 run.deltas.put_nowait(Delta(piece.text, model=plan.name))
         except TimeoutError as error:
             await close(last, "cancelled", billed=True)

@@ -5,6 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 
+from sqlalchemy.orm import Session
+
 from moat.database import Database
 from moat.errors import InvalidRequest, Unavailable, UnpricedModel
 from moat.ledger import CallContext
@@ -65,7 +67,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A call that may be made."""
+    """A call that can be made."""
 
     name: str
     target: Target
@@ -152,8 +154,23 @@ class Planner:
         dated = f", as of {prices.as_of}" if prices.as_of else ""
         return f"it costs {' and '.join(words)} by {prices.source}{dated}"
 
+    def server(self, name: str) -> tuple[str, ProviderSettings] | None:
+        """Name a configured model's provider and how to reach it, None for any other name."""
+        provider = name.partition("/")[0]
+        server = self._settings.providers.get(provider)
+        return None if server is None or name not in self._settings.models else (provider, server)
+
+    def check(self, plan: Plan) -> None:
+        """Raise ModelNotAllowed unless the call may be made."""
+        with self._database.reading() as session:
+            self.check_in(session, plan)
+
+    def check_in(self, session: Session, plan: Plan) -> None:
+        """As `check`, in a transaction under way."""
+        check_allowed(session, self._settings, plan.name, plan.context)
+
     def chat(self, name: str, messages: tuple[Message, ...], context: CallContext) -> Plan:
-        """Plan an answer; raises InvalidRequest, ModelNotAllowed and UnpricedModel."""
+        """Plan an answer; raises InvalidRequest and UnpricedModel."""
         target, wire = self._target(name, "chat")
         known = target.known
         prompt_tokens = count_prompt(messages)
@@ -199,8 +216,6 @@ class Planner:
         output_tokens: int = 0,
         units: int = 0,
     ) -> Plan:
-        with self._database.reading() as session:
-            check_allowed(session, self._settings, name, context)
         prices = sheet_of(target.provider, target.priced_model, target.server, target.known)
         billed = units if "search_units" in prices.rates else 0
         ceiling = prices.ceiling(prompt_tokens, output_tokens, billed, target.server.service_tier)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from moat.database import Database
 from moat.errors import (
@@ -293,3 +294,36 @@ async def test_deployments_default_holds_where_a_corpus_says_nothing(database: D
     with pytest.raises(ModelNotAllowed):
         await ask(gateway, purpose=CallContext(None, ANN, ("open",)))
     assert await ask(gateway, purpose=CallContext(None, ANN, ("eu",)))
+
+
+@pytest.mark.usefixtures("corpora")
+async def test_who_may_not_ask_a_model_is_told_so_though_its_provider_is_left_alone(
+    database: Database, serve: Serve
+) -> None:
+    server = serve(Dialect(), Reply(status=500))
+    made = settings({"first": provider(server, breaker_failures=1)}, {"first/small": {"groups": ["staff"]}})
+    gateway = Gateway(made, database)
+    for expected in (ProviderError, ProviderSuspended):
+        with pytest.raises(expected):
+            await ask(gateway)
+    with pytest.raises(ModelNotAllowed, match="groups"):
+        await ask(gateway, purpose=CallContext(None, Reader(key_id=None, user="bob")))
+
+
+@pytest.mark.usefixtures("corpora")
+async def test_text_that_may_no_longer_reach_a_provider_is_not_sent_by_a_further_attempt(
+    database: Database, serve: Serve
+) -> None:
+    server = serve(Dialect(), Reply(status=500), Reply())
+    made = settings({"first": provider(server, max_retries=1)})
+    gateway = Gateway(made, database, jitter=lambda: 4.0)  # over two seconds between the attempts
+    asking = asyncio.create_task(ask(gateway, purpose=CallContext(None, ANN, ("open",))))
+    while not server.requests:
+        await asyncio.sleep(0.01)
+    with database.transaction() as session:
+        session.execute(update(Corpus).where(Corpus.name == "open").values(reach=["local only"]))
+    with pytest.raises(ModelNotAllowed, match="may not reach"):
+        await asking
+    assert len(server.requests) == 1
+    with database.reading() as session:
+        assert session.scalars(select(CallRow.status)).all() == ["failed"]

@@ -1,0 +1,34 @@
+"""A call before its row is opened: planned in the thread that opens it, or ahead by who must know more of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moat.ledger import Opening
+from moat.llm.books import opening
+from moat.llm.plan import Plan, Planner
+
+
+@dataclass(slots=True)
+class Draft:
+    """A call of a model, as it is planned once; that its reader may make it is asked again at each opening."""
+
+    name: str
+    make: Callable[[str], Plan]
+    planner: Planner
+    made: Plan | None = None
+
+    def plan(self) -> Plan:
+        """Give the plan; raises InvalidRequest and UnpricedModel."""
+        if self.made is None:
+            self.made = self.make(self.name)
+        return self.made
+
+    def ahead(self) -> "Draft":
+        """Plan, and raise ModelNotAllowed at once where opening would."""
+        self.planner.check(self.plan())
+        return self
+
+    def opening(self, attempt: int, lives_s: float) -> Opening:
+        """Describe the row of an attempt about to be made."""
+        plan = self.plan()
+        return opening(plan, attempt, lives_s, lambda session: self.planner.check_in(session, plan))
