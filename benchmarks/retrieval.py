@@ -76,14 +76,16 @@ def _moat(
 
 
 def _page_arm(http: httpx.Client, corpus: str, name: str) -> Arm:
-    """Make an arm whose results are pages, not files."""
+    """Make an arm whose results are pages, not files; a passage that goes on overleaf is two results."""
     fixed: dict[str, Any] = {"corpora": [corpus], "limit": PASSAGES}
     if RETRIEVALS[name]:
         fixed["retrieval"] = RETRIEVALS[name]
 
     def search(question: str) -> tuple[FoundPassage, ...]:
         found = http.post("/v1/search", json={"question": question, **fixed}).raise_for_status().json()["passages"]
-        return tuple(FoundPassage(page_key(p["key"], p["page"]), p["text"], p["score"]) for p in found)
+        return tuple(
+            FoundPassage(page_key(p["key"], page), p["text"], p["score"]) for p in found for page in p["pages"]
+        )
 
     return Arm(name, search)
 

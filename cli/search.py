@@ -1,5 +1,6 @@
 """`moat search`: the passages that a question finds, without a model."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -32,12 +33,19 @@ def search(
 
 
 def _show(number: int, passage: JsonObject) -> None:
-    page = f", page {passage['page']}" if passage["page"] else ""
+    page = _where(passage["pages"])
     out.print(f"{number}. {passage['title']}{page} ({passage['corpus']}: {passage['key']})", style="bold")
     arms = passage.get("arms") or {}
     ranks = "".join(f", {name} rank {arm['rank']}{_score(arm['score'])}" for name, arm in arms.items())
     out.print(f"   score {passage['score']:.4f}{ranks}", style="dim")
     out.print(f"   {' '.join(passage['text'].split())}\n", soft_wrap=True)
+
+
+def _where(pages: Sequence[int]) -> str:
+    """Name the page that a passage stands on, or the first and the last."""
+    if not pages:
+        return ""
+    return f", page {pages[0]}" if len(pages) == 1 else f", pages {pages[0]}–{pages[-1]}"
 
 
 def _score(score: float | None) -> str:

@@ -165,6 +165,12 @@ class Passage:
     page_starts: tuple[tuple[int, int], ...] = ()
     flags: tuple[str, ...] = ()  # in what ways it looks like instructions to a model
 
+    @property
+    def pages(self) -> tuple[int, ...]:
+        """Name every page that its text stands on, in order."""
+        first = () if self.page is None else (self.page,)
+        return tuple(dict.fromkeys((*first, *(page for page, _ in self.page_starts))))
+
     def page_at(self, offset: int) -> int | None:
         """Tell the page on which this offset of the canonical text stands."""
         return next((page for page, start in reversed(self.page_starts) if start <= offset), self.page)

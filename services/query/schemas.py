@@ -75,6 +75,7 @@ class PassageShape(Shape):
     title: str
     corpus: str
     page: int | None
+    pages: list[int] = Field([], description="Every page that its text stands on; `page` is the first of them.")
     span: tuple[int, int]
     text: str
     score: float

@@ -75,6 +75,7 @@ def passage_body(passage: Passage, *, explain: bool = False, weigh: bool = False
         "title": passage.title,
         "corpus": passage.corpus,
         "page": passage.page,
+        "pages": list(passage.pages),
         "span": list(passage.span),
         "text": passage.text,
         "score": passage.score,

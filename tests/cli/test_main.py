@@ -142,13 +142,24 @@ def test_the_stored_answer_wins_over_what_was_streamed(capsys: pytest.CaptureFix
 
 def test_what_a_document_says_cannot_reach_the_terminals_controls(capsys: pytest.CaptureFixture[str]) -> None:
     text = "Leave is \x1b]0;owned\x07 thirty [bold]days[/bold] of \u202eevael."
-    passage = {"title": text, "page": None, "corpus": "c", "key": text, "score": 1.0, "text": text}
+    passage = {"title": text, "pages": [], "corpus": "c", "key": text, "score": 1.0, "text": text}
     assert run_with(httpx.Response(200, json={"passages": [passage]}), ["search", "leave"]) == 0
     token = f"event: token\ndata: {json.dumps({'text': text})}\n\n"
     assert run_with(httpx.Response(200, content=token.encode()), ["ask", "leave"]) == 2
     out = capsys.readouterr().out
     assert out.count("thirty [bold]days[/bold] of evael.") == 4
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize(
+    ("pages", "where"), [([], "Report (c"), ([3], "Report, page 3 (c"), ([3, 4, 5], "pages 3–5 (c")]
+)
+def test_a_found_passage_names_the_pages_it_stands_on(
+    pages: list[int], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passage = {"title": "Report", "pages": pages, "corpus": "c", "key": "report.pdf", "score": 1.0, "text": "Leave."}
+    assert run_with(httpx.Response(200, json={"passages": [passage]}), ["search", "leave"]) == 0
+    assert where in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -61,6 +61,15 @@ def test_pages_of_a_pdf_are_mapped(api: Api) -> None:
     assert api.admin.get(f"/v1/documents/{id_}").json()["pages"] == 2
 
 
+def test_a_passage_names_every_page_that_it_stands_on(api: Api) -> None:
+    api.add("two.pdf", documents.pdf([[("Lunch is at noon.", 12)], [("Dinner is at seven.", 12)]]))
+    found = api.admin.post("/v1/search", json={"question": "When is dinner?"}).json()["passages"]
+    assert [(passage["page"], passage["pages"]) for passage in found] == [(1, [1, 2])]
+    api.add("lunch.txt", LUNCH)
+    found = api.admin.post("/v1/search", json={"question": "When is lunch?"}).json()["passages"]
+    assert {passage["key"]: passage["pages"] for passage in found} == {"two.pdf": [1, 2], "lunch.txt": []}
+
+
 def test_events_tell_the_progress_and_end_when_it_is_settled(api: Api) -> None:
     id_ = queued(api, "lunch.txt", LUNCH)
     with (
