@@ -73,10 +73,14 @@ def main() -> None:
     finally:
         sandbox.close()
     print(to_markdown(checks))
-    known = [check for check in checks if check.found is not None]
-    known = [check for check in known if (check.found or 0) < _ENOUGH]
-    for check in sorted(known, key=lambda check: check.found or 0)[: options.worst]:
-        print(f"{check.found:.2f} {check.file} p. {check.page}: {' '.join(check.quote.split())[:200]}")
+    print("\n".join(worst(checks, options.worst)))
+
+
+def worst(checks: Sequence[Check], most: int) -> Iterator[str]:
+    """Name the quotes that are not on their page, those found least first."""
+    missed = [(check.found, check) for check in checks if check.found is not None and check.found < _ENOUGH]
+    for share, check in sorted(missed, key=lambda pair: pair[0])[:most]:
+        yield f"{share:.2f} {check.file} p. {check.page}: {' '.join(check.quote.split())[:200]}"
 
 
 def to_markdown(checks: Sequence[Check]) -> str:
@@ -143,7 +147,10 @@ def share_on_page(quote: str, page: str) -> float:
         return 1.0
     pieces = [wanted[i : i + _PIECE] for i in range(max(len(wanted) - _PIECE + 1, 1))]
     words, has = _words(quote), _words(page)
-    return max(sum(p in there for p in pieces) / len(pieces), (words & has).total() / words.total())
+    shares = [sum(p in there for p in pieces) / len(pieces), (words & has).total() / words.total()]
+    if fields := [part for field in quote.split("; ") for part in field.split(": ", 1) if letters(part)][1:]:
+        shares.append(sum(letters(field) in there for field in fields) / len(fields))  # a row, told with its header
+    return max(shares)
 
 
 def _words(text: str) -> Counter[str]:

@@ -1,13 +1,20 @@
 """What stands on a page, slide or sheet, as readers say that have nothing in common with Moat's own."""
 
+import csv
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from email.parser import BytesParser
+from email.policy import default
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 PageReader = Callable[[int], str]
+_TAG = re.compile(r"<[^>]*>")
+_LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
 
 
 def letters(text: str) -> str:
@@ -19,6 +26,14 @@ def letters(text: str) -> str:
 def page_readers(path: Path) -> list[PageReader]:
     """Give functions from a page's number to its text, the quicker one first."""
     return [cache(reader(path)) for reader in _READERS[path.suffix.lower()]]
+
+
+def readers_of(path: Path) -> list[PageReader]:
+    """Give readers of a file with pages, or of the whole of one without; none where nobody else can read it."""
+    suffix = path.suffix.lower()
+    if suffix in _READERS:
+        return page_readers(path)
+    return [cache(_WHOLE[suffix](path))] if suffix in _WHOLE else []
 
 
 def _pypdf(path: Path) -> PageReader:
@@ -72,4 +87,39 @@ def _cell(value: object) -> str:
     return "" if value is None else " ".join(str(value).split())
 
 
+def _plain(path: Path) -> PageReader:
+    text = path.read_text(encoding="utf-8", errors="replace").expandtabs()  # a tab is a cell's end in a sheet
+    return lambda _: text
+
+
+def _markdown(path: Path) -> PageReader:
+    text = _LINK_TARGET.sub("]", path.read_text(encoding="utf-8", errors="replace").expandtabs())
+    return lambda _: text
+
+
+def _table(path: Path) -> PageReader:
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        text = "\n".join("\t".join(map(_cell, row)) for row in csv.reader(file))
+    return lambda _: text
+
+
+def _mail(path: Path) -> PageReader:
+    message = BytesParser(policy=default).parsebytes(path.read_bytes())
+    body = message.get_body(("plain", "html"))
+    said = str(body.get_content()) if body else ""
+    if body and body.get_content_subtype() == "html":
+        said = unescape(_TAG.sub(" ", said))
+    return lambda _: f"{message['subject']}\n{said}".expandtabs()
+
+
+def _word(path: Path) -> PageReader:
+    from docx import Document
+
+    document = Document(str(path))
+    cells = (cell.text for table in document.tables for row in table.rows for cell in row.cells)
+    text = "\n".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+    return lambda _: text
+
+
+_WHOLE = {".md": _markdown, ".txt": _plain, ".csv": _table, ".eml": _mail, ".docx": _word}
 _READERS = {".pdf": (_pypdf, _pdfminer), ".pptx": (_slides,), ".xlsx": (_sheets,)}

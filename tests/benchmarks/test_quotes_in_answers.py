@@ -1,0 +1,49 @@
+"""Quotes of answers stand in the originals as other readers see them, and the check notices when not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.quotes_in_answers import Originals, checks
+from tests.fakes import documents
+from tests.fakes.api import Api
+
+MAIL = "From: ann@example.com\nSubject: The van\n\nThe van leaves the harbour at seven in the morning.\n"
+FILES = {
+    "lunch.md": b"# Canteen\n\nLunch is served **at noon** in the canteen on the ground floor.\n",
+    "van.eml": MAIL.encode(),
+    "report.pdf": documents.pdf(
+        [[("The orchard is kept by the first warden.", 12)], [("The quarry is kept by the second warden.", 12)]]
+    ),
+}
+QUESTIONS = ("When is lunch served in the canteen?", "When does the van leave the harbour?", "Who keeps the quarry?")
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    made = Api(tmp_path, answering={"abstain_below": 0})
+    for name, content in FILES.items():
+        made.add(name, content)
+    yield made
+    made.close()
+
+
+def test_quotes_of_every_kind_of_file_are_looked_up_in_the_original(api: Api, tmp_path: Path) -> None:
+    made = list(checks(api.admin, "default", QUESTIONS, tmp_path))
+    assert {check.file for check in made} == FILES.keys()
+    assert all(check.found == 1.0 and check.span_is_right for check in made)
+    assert {check.page for check in made if check.file == "report.pdf"} >= {2}
+
+
+def test_a_quote_on_another_page_or_beside_its_span_is_noticed(api: Api, tmp_path: Path) -> None:
+    body = {"question": QUESTIONS[2], "model": "extractive"}
+    said = api.admin.post("/v1/answers", json=body).json()["citations"]
+    quarry = next(citation for citation in said if "quarry" in citation["quote"])
+    originals = Originals(api.admin, tmp_path)
+    assert originals.check(quarry).found == 1.0
+    elsewhere = originals.check(quarry | {"page": 1}).found
+    assert elsewhere is not None
+    assert elsewhere < 0.9
+    start, end = quarry["span"]
+    assert not originals.check(quarry | {"span": [start + 1, end + 1]}).span_is_right
