@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from moat import reservations
 from moat.database import Database, catalog_now
-from moat.errors import BudgetExceeded, CallTooDear
+from moat.errors import BudgetExceeded, CallTooDear, ModelNotAllowed
 from moat.records import Call, Cost, Reader, Usage
 from moat.reservations import Turn, UnknownPeriods, Wanted
 from moat.tables import CallRow
@@ -90,7 +90,10 @@ def open_call(
 
 
 def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None = None) -> Turn | None:
-    """Open a call where every budget has room for it, or give its place in the line; raises BudgetExceeded."""
+    """Open a call where every budget has room for it, or give its place in the line.
+
+    Raises BudgetExceeded, CallTooDear and ModelNotAllowed; then it has no place any more.
+    """
     context = opening.context
     wanted = Wanted(opening.call_id, context.reader, context.corpora, opening.ceiling_usd, line)
     while True:
@@ -105,6 +108,10 @@ def try_open(database: Database, opening: Opening, line: UUID, turn: Turn | None
         except UnknownPeriods as unknown:
             reservations.make_periods(database, unknown.periods)
             continue
+        except (CallTooDear, ModelNotAllowed):
+            if turn is not None:
+                reservations.leave(database, opening.call_id)
+            raise
         if isinstance(found, BudgetExceeded):
             raise found
         return found

@@ -16,7 +16,7 @@ from moat import reservations
 from moat.budgets import period_id
 from moat.database import Database, catalog_now
 from moat.desk import Desk
-from moat.errors import BudgetExceeded, MoatError
+from moat.errors import BudgetExceeded, CallTooDear, MoatError, ModelNotAllowed
 from moat.ledger import POLL_S, Opening, settle, try_open
 from moat.records import Usage
 from moat.reservations import Turn
@@ -61,7 +61,8 @@ class Line:
         """Open the row of the call that `prepare` describes, which it does in a thread.
 
         It waits for room up to the longest wait or `until` (of the loop's clock).
-        Raises BudgetExceeded when it does not fit, has waited in vain, or `unless` was set while it waited.
+        Raises BudgetExceeded when it does not fit, has waited in vain, or `unless` was set while it waited, and
+        CallTooDear and ModelNotAllowed, which may come to hold while it waits.
         """
         opening, turn = await self._desk.do(self._open, prepare)
         if turn is not None:
@@ -131,7 +132,7 @@ class Line:
             return True
         try:
             turn = await self._desk.do(try_open, self._database, waiter.opening, self._id, waiter.turn)
-        except BudgetExceeded as refused:
+        except (BudgetExceeded, CallTooDear, ModelNotAllowed) as refused:
             self._waiting.remove(waiter)
             if not waiter.ended.done():
                 waiter.ended.set_exception(refused)
