@@ -59,7 +59,7 @@ def _ask(root: Path, names: Sequence[str], questions: Sequence[Question]) -> dic
     with running_moat({"MOAT_ANSWERING__ABSTAIN_BELOW": "0"}) as moat, connect(moat.server, moat.key) as http:
         uploaded = upload(http, "benchmark", root, names)
         say(f"{len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s")
-        found, texts = {}, _Texts(http)
+        found, texts = {}, Texts(http)
         for question in questions:
             body = {"question": question.text, "limit": PASSAGES, "explain": True}
             passages = http.post("/v1/search", json=body).raise_for_status().json()["passages"]
@@ -72,7 +72,7 @@ def _ask(root: Path, names: Sequence[str], questions: Sequence[Question]) -> dic
         return found
 
 
-class _Texts:
+class Texts:
     """Documents' own texts, each fetched once."""
 
     def __init__(self, http: httpx.Client) -> None:

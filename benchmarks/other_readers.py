@@ -33,7 +33,7 @@ def readers_of(path: Path) -> list[PageReader]:
     suffix = path.suffix.lower()
     if suffix in _READERS:
         return page_readers(path)
-    return [cache(_WHOLE[suffix](path))] if suffix in _WHOLE else []
+    return [cache(reader(path)) for reader in _WHOLE.get(suffix, ())]
 
 
 def _pypdf(path: Path) -> PageReader:
@@ -97,6 +97,13 @@ def _markdown(path: Path) -> PageReader:
     return lambda _: text
 
 
+def _markdown_rows(path: Path) -> PageReader:
+    """Give its tables alone, rows as a sheet's."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
+    text = "\n".join("\t".join(line.split("|")) for line in lines if line.startswith("|"))
+    return lambda _: text
+
+
 def _table(path: Path) -> PageReader:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         text = "\n".join("\t".join(map(_cell, row)) for row in csv.reader(file))
@@ -121,5 +128,11 @@ def _word(path: Path) -> PageReader:
     return lambda _: text
 
 
-_WHOLE = {".md": _markdown, ".txt": _plain, ".csv": _table, ".eml": _mail, ".docx": _word}
+_WHOLE = {
+    ".md": (_markdown, _markdown_rows),
+    ".txt": (_plain,),
+    ".csv": (_table,),
+    ".eml": (_mail,),
+    ".docx": (_word,),
+}
 _READERS = {".pdf": (_pypdf, _pdfminer), ".pptx": (_slides,), ".xlsx": (_sheets,)}

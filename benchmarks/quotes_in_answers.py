@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from benchmarks.citations_on_pages import Check, found, to_markdown, worst
+from benchmarks.found_passages import Texts
 from benchmarks.ingest import say
 from benchmarks.other_readers import PageReader, readers_of
 from benchmarks.question_sets import question_set
@@ -55,26 +56,25 @@ def checks(http: httpx.Client, corpus: str, questions: Sequence[str], scratch: P
 
 
 class Originals:
-    """Cited documents, each fetched once: its text as the API gives it, and readers of its original."""
+    """Cited documents' originals, each fetched once, for readers of others."""
 
     def __init__(self, http: httpx.Client, folder: Path) -> None:
         self._http = http
         self._folder = folder
-        self._texts: dict[str, str] = {}
+        self._texts = Texts(http)
         self._readers: dict[str, tuple[str, list[PageReader]]] = {}
 
     def check(self, citation: dict[str, Any]) -> Check:
         """Look a quote up."""
         id_, quote, (start, end) = citation["document_id"], citation["quote"], citation["span"]
-        if id_ not in self._texts:
-            self._texts[id_] = self._get(f"/v1/documents/{id_}/text").json()["text"]
+        if id_ not in self._readers:
             name = self._get(f"/v1/documents/{id_}").json()["key"]
             original = self._folder / f"{id_}{Path(name).suffix.lower()}"
             original.write_bytes(self._get(f"/v1/documents/{id_}/content").content)
             self._readers[id_] = name, readers_of(original)
         name, readers = self._readers[id_]
         page = citation["page"] or 1
-        return Check(name, page, quote, found(quote, page, readers), self._texts[id_][start:end] == quote)
+        return Check(name, page, quote, found(quote, page, readers), self._texts.of(id_)[start:end] == quote)
 
     def _get(self, path: str) -> httpx.Response:
         return self._http.get(path).raise_for_status()

@@ -71,7 +71,7 @@ def embedded(log: Path) -> list[tuple[str, str]]:
 
 
 def wait_for_work(log: Path, before: int) -> None:
-    """Wait until the worker has begun a text beyond these, so that what follows finds it at work."""
+    """Wait until the worker has begun a text beyond these; what follows finds it at work, or just through with all."""
     eventually(lambda: len(embedded(log)) > before)
 
 

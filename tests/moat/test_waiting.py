@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -21,6 +20,7 @@ from moat.records import Usage
 from moat.tables import BudgetWait
 from moat.waiting import Line
 from tests.fakes.catalogs import database
+from tests.fakes.patient import eventually
 from tests.fakes.spending import ADMIN, ANN
 
 __all__ = ["database"]
@@ -34,10 +34,8 @@ def budget(database: Database) -> None:
 
 
 def call(may: Callable[[Session], None] | None = None) -> Opening:
-    described = Opening(
-        CallContext(uuid4(), ANN), "fake", "small", 1, Decimal("0.6"), "test", lasts_at_most=timedelta(minutes=1)
-    )
-    return replace(described, may=may)
+    context, lasts_at_most = CallContext(uuid4(), ANN), timedelta(minutes=1)
+    return Opening(context, "fake", "small", 1, Decimal("0.6"), "test", lasts_at_most, may=may)
 
 
 def waiting(database: Database) -> int:
@@ -51,8 +49,7 @@ async def in_line(database: Database, line: Line, opening: Opening, places: int)
     task: asyncio.Task[object] = asyncio.create_task(
         line.open_call(lambda: opening, until=until, unless=asyncio.Event())
     )
-    while waiting(database) < places:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, lambda: waiting(database) == places)
     return task
 
 

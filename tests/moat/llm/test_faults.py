@@ -24,6 +24,7 @@ from moat.settings import Settings
 from moat.tables import CallRow, Corpus
 from tests.fakes.dialects import DIALECTS, VECTOR, Cohere, Dialect, Reply
 from tests.fakes.model_server import ModelServer, model_server
+from tests.fakes.patient import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -318,8 +319,7 @@ async def test_text_that_may_no_longer_reach_a_provider_is_not_sent_by_a_further
     made = settings({"first": provider(server, max_retries=1)})
     gateway = Gateway(made, database, jitter=lambda: 4.0)  # over two seconds between the attempts
     asking = asyncio.create_task(ask(gateway, purpose=CallContext(None, ANN, ("open",))))
-    while not server.requests:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, lambda: server.requests)
     with database.transaction() as session:
         session.execute(update(Corpus).where(Corpus.name == "open").values(reach=["local only"]))
     with pytest.raises(ModelNotAllowed, match="may not reach"):
