@@ -3,7 +3,6 @@
 import errno
 import gzip
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ ABANDONED_AFTER = timedelta(hours=1)
 # What is found by the hash of the original it was made of.
 MADE_OF_ORIGINALS = ("parsed", "vectors")
 _BUCKET = re.compile(r"(s3|memory)://[A-Za-z0-9][A-Za-z0-9._/-]*")
-_FOLDER_HINT = "Give the folder to the user that runs Moat (and mount it writable), or set MOAT_BLOBS to another one."
+FOLDER_HINT = "Give the folder to the user that runs Moat (and mount it writable), or set MOAT_BLOBS to another one."
 
 
 def check_place(place: str) -> str:
@@ -166,80 +165,6 @@ class Staged:
         self.path.unlink(missing_ok=True)
 
 
-class FolderBlobs:
-    """Blobs in a folder of this machine or of a shared volume."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._staging = folder / "staging"
-        _make_folder(self._staging)
-
-    def stage(self) -> Staged:
-        return Staged(self._staging, self._keep)
-
-    def put(self, name: str, data: bytes, *, durable: bool = True) -> None:
-        temporary = self._staging / uuid4().hex
-        try:
-            with disk_errors():
-                temporary.write_bytes(pack(data))
-            self._keep(temporary, name, durable)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def get(self, name: str) -> bytes:
-        try:
-            with disk_errors():
-                return unpack(self._path(name).read_bytes())
-        except FileNotFoundError as error:
-            raise missing(name) from error
-
-    @contextmanager
-    def local_file(self, name: str) -> Iterator[Path]:
-        path = self._path(name)
-        if not path.is_file():
-            raise missing(name)
-        yield path
-
-    def delete(self, name: str) -> None:
-        with removal_errors():
-            self._path(name).unlink(missing_ok=True)
-
-    def delete_original(self, sha256: str) -> None:
-        """Remove an original and everything that was made of it: parsed elements and vectors."""
-        for name in self.of_original(sha256):
-            self.delete(name)
-
-    def of_original(self, sha256: str) -> list[str]:
-        name = original_name(sha256)
-        found = [name] if self._path(name).is_file() else []
-        for kind in MADE_OF_ORIGINALS:
-            found += [f"{kind}/{made.name}" for made in (self._folder / kind / sha256[:2]).glob(f"{sha256}.*")]
-        return found
-
-    def clear_staging(self, untouched_for: timedelta) -> None:
-        clear_folder(self._staging, untouched_for)
-
-    def check(self) -> None:
-        if not os.access(self._staging, os.R_OK | os.W_OK | os.X_OK):
-            raise Unavailable(
-                "The folder of the blobs is gone or may not be written.", _FOLDER_HINT, inside=self._folder
-            )
-
-    def _path(self, name: str) -> Path:
-        return self._folder / placed(name)
-
-    def _keep(self, file: Path, name: str, durable: bool = True) -> None:
-        """Give a file its name, and sync it and its folder where it has to last."""
-        target = self._path(name)
-        with disk_errors():
-            if durable:
-                _sync(file)
-            _make_folder(target.parent)
-            file.replace(target)
-            if durable:
-                _sync(target.parent)
-
-
 def placed(name: str) -> str:
     """Say where a blob lies below the root, in a folder and in a bucket alike."""
     kind, _, rest = name.partition("/")
@@ -270,24 +195,6 @@ def clear_folder(folder: Path, untouched_for: timedelta) -> None:
                 left.unlink()
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder whose own name is on disk too: a file in it would be lost with it otherwise."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    with disk_errors():
-        folder.mkdir(exist_ok=True, mode=0o700)
-        _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """Say of this machine's disk what a person can mend; other faults stay as they are."""
@@ -297,7 +204,7 @@ def disk_errors() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("The disk that holds the blobs is full.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise Unavailable("The folder of the blobs may not be written.", _FOLDER_HINT, inside=error) from error
+            raise Unavailable("The folder of the blobs may not be written.", FOLDER_HINT, inside=error) from error
         raise
 
 

@@ -159,17 +159,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
-    raw: Any = connection.connection.dbapi_connection  # SQLAlchemy's way to a statement is longer than these
-    with _raw_errors():
-        if not options.get("moat_writes"):
-            raw.execute("BEGIN")
-            return
-        synchronous = "NORMAL" if options.get("moat_hasty") else "FULL"
-        if connection.info.get(_SYNCHRONOUS) != synchronous:
-            raw.execute(f"PRAGMA synchronous={synchronous}")
-            connection.info[_SYNCHRONOUS] = synchronous
-        # A deferred transaction that reads and then writes fails with "database is locked" without waiting.
-        raw.execute("BEGIN IMMEDIATE")
+    if not options.get("moat_writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    synchronous = "NORMAL" if options.get("moat_hasty") else "FULL"
+    if connection.info.get(_SYNCHRONOUS) != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info[_SYNCHRONOUS] = synchronous
+    # A deferred transaction that reads and then writes fails with "database is locked" without waiting.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

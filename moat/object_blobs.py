@@ -12,7 +12,6 @@ from fsspec.core import url_to_fs
 from moat.blobs import (
     MADE_OF_ORIGINALS,
     Blobs,
-    FolderBlobs,
     Staged,
     clear_folder,
     missing,
@@ -22,6 +21,7 @@ from moat.blobs import (
     unpack,
 )
 from moat.errors import InvalidRequest, MoatError, NotFound, StorageFull, Unavailable
+from moat.folder_blobs import FolderBlobs
 from moat.settings import Settings
 
 # Large files travel in parts of this size, so many at once: what a transfer takes of memory is their product.

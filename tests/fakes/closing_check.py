@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ingest.wire import load_canonical
-from moat.blobs import FolderBlobs
 from moat.database import Database
 from moat.documents import LIVE_GENERATIONS, text_of
+from moat.folder_blobs import FolderBlobs
 from moat.generations import chunk_ids
 from moat.jobs import QUEUES
 from moat.records import TERMINAL_STATES, DocumentState

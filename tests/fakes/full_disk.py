@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import moat.blobs
+from moat import blobs, folder_blobs
 
 
 class FullDisk:
@@ -21,7 +21,7 @@ class FullDisk:
 
     def install(self, put: Callable[[Any, str, Any], None] = setattr) -> None:
         """Stand between the blobs and the disk; `put` is a monkeypatch's setattr where the process goes on."""
-        plain = moat.blobs.disk_errors
+        plain = blobs.disk_errors
 
         @contextmanager
         def disk_errors() -> Iterator[None]:
@@ -29,8 +29,9 @@ class FullDisk:
                 self._write()
                 yield
 
-        put(moat.blobs, "disk_errors", disk_errors)
-        put(moat.blobs, "os", _Os(self._write))
+        for module in (blobs, folder_blobs):
+            put(module, "disk_errors", disk_errors)
+        put(folder_blobs, "os", _Os(self._write))
 
     def _write(self) -> None:
         full_from = self._full_from()

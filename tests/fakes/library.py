@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 from qdrant_client import QdrantClient
 
 from answering.query import Parts
-from moat.blobs import FolderBlobs
 from moat.database import Database
+from moat.folder_blobs import FolderBlobs
 from moat.llm.gateway import Gateway
 from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk
 from moat.settings import Settings

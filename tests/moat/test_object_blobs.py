@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from moat.blobs import Blobs, FolderBlobs, original_name, text_name
+from moat.blobs import Blobs, original_name, text_name
 from moat.errors import InvalidRequest, MoatError, NotFound, StorageFull, Unavailable
+from moat.folder_blobs import FolderBlobs
 from moat.object_blobs import ObjectBlobs, open_blobs
 from moat.settings import Settings
 from tests.fakes.s3 import environment, s3_bucket, s3_endpoint, set_environment

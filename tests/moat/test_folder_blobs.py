@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from moat.blobs import FolderBlobs, text_name
+from moat.blobs import text_name
 from moat.errors import StorageFull, Unavailable
+from moat.folder_blobs import FolderBlobs
 
 DATA = b"Lunch is at noon.\n" * 100
 
