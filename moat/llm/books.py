@@ -1,40 +1,19 @@
-"""The ledger's row of an attempt: opened before the call, closed after it with what the call did cost."""
+"""The end of an attempt's row: what the call did cost, as reported, counted or presumed."""
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from moat import ledger
 from moat.database import Database
 from moat.desk import Desk
-from moat.ledger import Opening
 from moat.llm.plan import Plan
 from moat.llm.prices import Bill
 from moat.llm.tokens import count_tokens
 from moat.llm.usage import estimated
 from moat.llm.wires.base import Piece
 from moat.records import Usage
-
-# A row that outlives its call's longest life by this much belongs to a process that died.
-EXPIRY_MARGIN_S = 60
-
-
-def opening(plan: Plan, attempt: int, lives_s: float, may: Callable[[Session], None]) -> Opening:
-    """Describe the row of an attempt about to be made, if it `may` be by then."""
-    return Opening(
-        plan.context,
-        provider=plan.provider,
-        model=plan.model,
-        attempt=attempt,
-        ceiling_usd=plan.ceiling_usd,
-        price_version=plan.price_version,
-        lasts_at_most=timedelta(seconds=lives_s + EXPIRY_MARGIN_S),
-        may=may,
-    )
 
 
 async def close_row(

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 from moat.ledger import Opening
-from moat.llm.books import opening
 from moat.llm.plan import Plan, Planner
+
+Planning = Callable[[str], Plan]
+# A row that outlives its call's longest life by this much belongs to a process that died.
+EXPIRY_MARGIN_S = 60
 
 
 @dataclass(slots=True)
@@ -13,7 +18,7 @@ class Draft:
     """A call of a model, as it is planned once; that its reader may make it is asked again at each opening."""
 
     name: str
-    make: Callable[[str], Plan]
+    make: Planning
     planner: Planner
     made: Plan | None = None
 
@@ -31,4 +36,13 @@ class Draft:
     def opening(self, attempt: int, lives_s: float) -> Opening:
         """Describe the row of an attempt about to be made."""
         plan = self.plan()
-        return opening(plan, attempt, lives_s, lambda session: self.planner.check_in(session, plan))
+        return Opening(
+            plan.context,
+            provider=plan.provider,
+            model=plan.model,
+            attempt=attempt,
+            ceiling_usd=plan.ceiling_usd,
+            price_version=plan.price_version,
+            lasts_at_most=timedelta(seconds=lives_s + EXPIRY_MARGIN_S),
+            may=partial(self.planner.check_in, plan=plan),
+        )
