@@ -59,6 +59,8 @@ def _rows(query: Query, reader: Reader, parts: Parts, ids: Sequence[UUID]) -> Se
         if query.corpora is not None:
             asked = [find_corpus(session, reader, name).id for name in query.corpora]
             statement = statement.where(Corpus.id.in_(asked))
+        if query.documents is not None:
+            statement = statement.where(Document.id.in_(query.documents))
         return session.execute(statement).all()
 
 

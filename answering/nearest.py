@@ -13,7 +13,10 @@ def nothing_found(found: Found, hosts: Sequence[str]) -> tuple[str, set[UUID]]:
     """Say it, and give the documents that are named; a title may be anything, so it is made inert."""
     if not found.corpora:
         return "Nothing in the documents you may read answers this: there is no corpus you may read.", set()
-    text = f"Nothing in the documents you may read answers this. Searched: {', '.join(found.corpora)}."
+    where = ", ".join(found.corpora)
+    if found.documents is not None:
+        where = f"{found.documents} chosen document{'s' if found.documents > 1 else ''} of {where}"
+    text = f"Nothing in the documents you may read answers this. Searched: {where}."
     titles = list(dict.fromkeys(passage.title for passage in found.passages))[:NEAREST_TITLES]
     named = {passage.document_id for passage in found.passages if passage.title in titles}
     said = f" The nearest documents are: {'; '.join(titles)}." if titles else " No document is ready there."

@@ -43,10 +43,11 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question, where to look (corpora by name or id; None: all readable) and which model answers."""
+    """A question, where to look (corpora by name or id, documents; None: all readable) and which model answers."""
 
     question: str
     corpora: tuple[str, ...] | None = None
+    documents: tuple[UUID, ...] | None = None  # nothing else is looked at
     model: str | None = None
     answer_id: UUID = field(default_factory=uuid4)
     limit: int | None = None
@@ -59,7 +60,8 @@ class Query:
 class Found:
     """What a search found, best first; `relevant` is false when none of it is evidence for an answer.
 
-    `corpora` names what was searched, `embedders` theirs, as far as anything is indexed.
+    `corpora` names what was searched, `embedders` theirs, as far as anything is indexed; `documents` tells how many of
+    theirs were chosen, None that none was.
     """
 
     passages: tuple[Passage, ...]
@@ -67,6 +69,7 @@ class Found:
     best_similarity: float | None
     timings: Mapping[str, float]
     corpora: tuple[str, ...] = ()
+    documents: int | None = None
     embedders: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)  # optional stages that were left out, and why
 

@@ -19,7 +19,7 @@ from answering.phrases import holding_first, quoted
 from answering.query import Found, Parts, Query, Retrieval
 from answering.relevance import judge
 from answering.rerank import RERANK
-from moat.access import Rule, find_corpus, readable_corpora, rule
+from moat.access import Rule, find_corpus, find_documents, readable_corpora, rule
 from moat.embedder import knows_english_only
 from moat.errors import InvalidRequest, MoatError, Unavailable
 from moat.lagging import UP_TO_DATE, Lagging, lagging
@@ -73,6 +73,7 @@ class _Asking:
     sparse: SparseVector
     language: str
     lagging: Lagging = UP_TO_DATE
+    documents: tuple[UUID, ...] | None = None  # nothing else is looked at
     vectors: dict[_Space, Asked] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class _Asking:
 def search(query: Query, reader: Reader, parts: Parts) -> Found:
     """Ask every corpus once and merge by rank.
 
-    Raises NotFound for a corpus that the reader may not read, InvalidRequest for an empty question.
+    Raises NotFound for a corpus or document that the reader may not read, InvalidRequest for an empty question.
     """
     question = query.question.strip()
     if not question:
@@ -103,6 +104,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         sparse=encode_question(question, dict.fromkeys((*languages, ENGLISH))),
         language=language_of(question, languages),
         lagging=behind,
+        documents=query.documents,
     )
     found, stale = _search_all(targets, asked, parts)
     if stale:  # a reindex flipped a corpus while it was being asked: ask the new generation, once
@@ -121,6 +123,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         best_similarity=verdict.best_similarity,
         timings=asked.timings,
         corpora=tuple(corpus.name for corpus in corpora),
+        documents=None if query.documents is None else len(set(query.documents)),
         skipped=asked.skipped | skipped,
         embedders=tuple(dict.fromkeys(space.embedder for space in asked.vectors)),
     )
@@ -128,9 +131,19 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
 
 def _corpora(session: Session, query: Query, reader: Reader) -> list[Corpus]:
     if query.corpora is None:
-        return readable_corpora(session, reader)
-    found = {corpus.id: corpus for name in query.corpora if (corpus := find_corpus(session, reader, name))}
-    return list(found.values())
+        found = {corpus.id: corpus for corpus in readable_corpora(session, reader)}
+    else:
+        found = {corpus.id: corpus for name in query.corpora if (corpus := find_corpus(session, reader, name))}
+    if query.documents is None:
+        return list(found.values())
+    chosen = find_documents(session, reader, query.documents)
+    for document in chosen:
+        if document.corpus_id not in found:
+            raise InvalidRequest(
+                f"Document {document.id} is in none of the corpora that are asked.", "Name its corpus, or no corpus."
+            )
+    holding = {document.corpus_id for document in chosen}
+    return [corpus for corpus in found.values() if corpus.id in holding]
 
 
 def _targets(session: Session, corpus_ids: Iterable[UUID]) -> list[_Target]:
@@ -185,6 +198,7 @@ def _ask(target: _Target, asked: _Asking, parts: Parts) -> Hits | Unavailable:
             candidates=asked.limit,
             arms=_BY_WORDS if target.space in asked.by_words else asked.retrieval.arms,
             lagging=asked.lagging,
+            documents=asked.documents,
         )
     except Unavailable as error:  # the collection of a generation that was just replaced may be gone already
         return error

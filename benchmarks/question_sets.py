@@ -36,6 +36,11 @@ def page_key(file: str, page: int | None) -> str:
     return f"{Path(file).stem}#p{page}"
 
 
+def file_of(page_key: str) -> str:
+    """Name the file, without its ending, that a page is in."""
+    return page_key.rpartition("#p")[0]
+
+
 def _about_pages(folder: Path) -> tuple[Question, ...]:
     """Read questions whose evidence is a page; ids of pages are written as names of files are in other sets."""
     return tuple(

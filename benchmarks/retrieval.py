@@ -10,7 +10,7 @@ reciprocal rank fusion, and LlamaIndex's starter.
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from benchmarks.processes import machine
-from benchmarks.question_sets import LONG_REPORTS, page_key, question_set
+from benchmarks.question_sets import LONG_REPORTS, file_of, page_key, question_set
 from benchmarks.server import connect, running_moat, upload
 from benchmarks.starter_process import STARTER, starter_process
 from benchmarks.workload import Workload, listed
@@ -70,19 +70,39 @@ def _moat(
                 f"moat: {len(uploaded.states)} files, {uploaded.chunks} chunks in {uploaded.wall_s:.0f} s", flush=True
             )
         if workload.name == LONG_REPORTS:
-            yield tuple(_page_arm(http, options.corpus, name) for name in arms)
+            given = _files_of(http, options.corpus, workload) if options.given else None
+            yield tuple(_page_arm(http, options.corpus, name, given) for name in arms)
         else:
             yield api_arms(HttpClient(http), arms, corpora=[options.corpus])
 
 
-def _page_arm(http: httpx.Client, corpus: str, name: str) -> Arm:
-    """Make an arm whose results are pages, not files; a passage that goes on overleaf is two results."""
+def _files_of(http: httpx.Client, corpus: str, workload: Workload) -> Mapping[str, list[str]]:
+    """Give for each question the ids of the files that its right pages are in."""
+    listed: dict[str, str] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        page = http.get(f"/v1/corpora/{corpus}/documents", params={"limit": 500, **cursor})
+        body = page.raise_for_status().json()
+        listed.update((Path(item["key"]).stem, item["id"]) for item in body["items"])
+        if not body["next_cursor"]:
+            break
+        cursor = {"cursor": body["next_cursor"]}
+    return {q.text: sorted({listed[file_of(key)] for key in q.relevant}) for q in workload.questions}
+
+
+def _page_arm(http: httpx.Client, corpus: str, name: str, given: Mapping[str, list[str]] | None) -> Arm:
+    """Make an arm whose results are pages, not files; a passage that goes on overleaf is two results.
+
+    With `given` it is told for each question the files to look at.
+    """
     fixed: dict[str, Any] = {"corpora": [corpus], "limit": PASSAGES}
     if RETRIEVALS[name]:
         fixed["retrieval"] = RETRIEVALS[name]
 
     def search(question: str) -> tuple[FoundPassage, ...]:
-        found = http.post("/v1/search", json={"question": question, **fixed}).raise_for_status().json()["passages"]
+        only = {} if given is None else {"document_ids": given[question]}
+        body = {"question": question, **fixed, **only}
+        found = http.post("/v1/search", json=body).raise_for_status().json()["passages"]
         return tuple(
             FoundPassage(page_key(p["key"], page), p["text"], p["score"]) for p in found for page in p["pages"]
         )
@@ -114,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--key", help="an admin key of --server")
     parser.add_argument("--corpus", default="benchmark")
     parser.add_argument("--indexed", action="store_true", help="the corpus of --server holds the files already")
+    parser.add_argument("--given", action="store_true", help=f"say which file to look at; {LONG_REPORTS} alone")
     parser.add_argument("--arms", default=",".join((*MOAT_ARMS, STARTER)))
     options = parser.parse_args()
     if options.server and not options.key:

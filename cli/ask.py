@@ -13,6 +13,7 @@ def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     corpus: Annotated[list[str] | None, typer.Option(help="Ask only this corpus; may be repeated.")] = None,
+    document: Annotated[list[str] | None, typer.Option(help="Id of the only document to ask; repeatable.")] = None,
     model: Annotated[str | None, typer.Option(help="Model that answers; the server's default otherwise.")] = None,
     max_cost: Annotated[str | None, typer.Option(help="Dollars that the answer may cost at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
@@ -20,9 +21,10 @@ def ask(
 ) -> None:
     """Ask a question and get an answer with its sources and its cost."""
     client: Client = context.obj
-    limit = {"max_cost_usd": max_cost} if max_cost else {}
+    only: dict[str, Any] = {"document_ids": document} if document else {}
+    limit = only | ({"max_cost_usd": max_cost} if max_cost else {})
     if dry_run:
-        show_estimate(client.post("/v1/answers", _body(question, corpus, model) | {"dry_run": True}), as_json)
+        show_estimate(client.post("/v1/answers", _body(question, corpus, model) | only | {"dry_run": True}), as_json)
     elif as_json:
         emit(client.post("/v1/answers", _body(question, corpus, model) | limit))
     else:

@@ -13,6 +13,7 @@ def search(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="What to look for.")],
     corpus: Annotated[list[str] | None, typer.Option(help="Search only this corpus; may be repeated.")] = None,
+    document: Annotated[list[str] | None, typer.Option(help="Id of the only document to search; repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most passages.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show each arm's rank and score.")] = False,
     as_json: AsJson = False,
@@ -22,6 +23,8 @@ def search(
     body: dict[str, Any] = {"question": question, "limit": limit, "explain": explain}
     if corpus:
         body["corpora"] = corpus
+    if document:
+        body["document_ids"] = document
     found = client.post("/v1/search", body)
     if as_json:
         emit(found)

@@ -124,10 +124,25 @@ def find_document(session: Session, reader: Reader, document_id: UUID, *, for_ch
         statement = statement.with_for_update(of=Document)
     document = session.scalar(statement)
     if document is None:
-        raise NotFound(
-            f"There is no document {document_id}.", "GET /v1/corpora/{corpus}/documents lists the ones you may read."
-        )
+        raise _no_document(document_id)
     return document
+
+
+def find_documents(session: Session, reader: Reader, ids: Iterable[UUID]) -> list[Document]:
+    """Find readable, live documents, or raise NotFound for the first that is not, as if it did not exist."""
+    wanted = list(dict.fromkeys(ids))
+    rows = session.scalars(select(Document).where(Document.id.in_(wanted), rule(reader).documents()))
+    found = {document.id: document for document in rows}
+    for id_ in wanted:
+        if id_ not in found:
+            raise _no_document(id_)
+    return [found[id_] for id_ in wanted]
+
+
+def _no_document(document_id: UUID) -> NotFound:
+    return NotFound(
+        f"There is no document {document_id}.", "GET /v1/corpora/{corpus}/documents lists the ones you may read."
+    )
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -103,14 +103,14 @@ def hits(arms: Sequence[Arm], asked: Asked, answers: Sequence[Sequence[Scored]],
     return Hits(candidates, ranks)
 
 
-def readable_by(rule: Rule, lagging: Lagging) -> models.Filter | None:
-    """Write who may read what as a filter; None lets everything through."""
-    must: list[models.Condition] = []
+def readable_by(rule: Rule, lagging: Lagging, documents: Sequence[UUID] | None = None) -> models.Filter | None:
+    """Write who may read what, of these documents if any are given, as a filter; None lets everything through."""
+    must: list[models.Condition] = [] if documents is None else [_any_of(documents)]
     if rule.principals is not None:
         granted: models.Condition = models.FieldCondition(
             key="access", match=models.MatchAny(any=list(rule.principals))
         )
-        must = [models.Filter(should=[granted, _any_of(lagging.readable)]) if lagging.readable else granted]
+        must.append(models.Filter(should=[granted, _any_of(lagging.readable)]) if lagging.readable else granted)
     hidden: list[models.Condition] = [_any_of(lagging.hidden)] if lagging.hidden else []
     return models.Filter(must=must or None, must_not=hidden or None) if must or hidden else None
 

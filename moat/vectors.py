@@ -237,12 +237,16 @@ class Vectors:
         candidates: int,
         arms: Sequence[Arm] = ARMS,
         lagging: Lagging = UP_TO_DATE,
+        documents: Sequence[UUID] | None = None,
     ) -> Hits:
-        """Ask once: every arm and the rescoring of all they find in one request, the access filter inside each."""
+        """Ask once: every arm and the rescoring of all they find in one request, the access filter inside each.
+
+        With `documents` nothing else is looked at.
+        """
         used = [arm for arm in arms if arm == DENSE or (arm == SPARSE and asked.sparse.indices)]
         if not used:
             return Hits((), {})
-        wanted = requests(asked, used, readable_by(rule, lagging), candidates)
+        wanted = requests(asked, used, readable_by(rule, lagging, documents), candidates)
         if self._grpc:
             return hits(used, asked, self._by_message(collection, wanted), hit_of_message)
         with _translated():

@@ -65,7 +65,7 @@ def _search(body: SearchBody, reader: Reader, parts: Parts) -> JSONResponse:
         raise Forbidden("Only an admin may choose how to retrieve.", "Leave 'retrieval' out.")
     chosen = body.retrieval
     retrieval = Retrieval(tuple(dict.fromkeys(chosen.arms)), chosen.fusion, chosen.rerank) if chosen else None
-    query = Query(body.question, _corpora(body), limit=body.limit, retrieval=retrieval)
+    query = Query(body.question, _corpora(body), _documents(body), limit=body.limit, retrieval=retrieval)
     found = search(query, reader, on_account(query, reader, parts.answering, None))
     if parts.settings.log_questions:
         log.info("search", extra={"user": reader.user, "question": body.question})
@@ -97,6 +97,7 @@ async def ask(
     query = Query(
         body.question,
         _corpora(body),
+        _documents(body),
         body.model,
         answer_id=uuid4(),
         passage_ids=passages,
@@ -188,6 +189,10 @@ def _check(body: QuestionBody, parts: Parts) -> None:
 
 def _corpora(body: QuestionBody) -> tuple[str, ...] | None:
     return tuple(body.corpora) if body.corpora is not None else None
+
+
+def _documents(body: QuestionBody) -> tuple[UUID, ...] | None:
+    return tuple(body.document_ids) if body.document_ids is not None else None
 
 
 @router.get("/answers/{answer_id}", response_model=AnswerShape)

@@ -34,6 +34,9 @@ class RetrievalBody(Body):
 class QuestionBody(Body):
     question: str = Field(min_length=1, description="What you want to know.")
     corpora: list[str] | None = Field(None, max_length=100, description="Names or ids; every readable one by default.")
+    document_ids: list[UUID] | None = Field(
+        None, min_length=1, max_length=100, description="Look at these documents alone; at all by default."
+    )
 
     @field_validator("question")
     @classmethod

@@ -105,6 +105,14 @@ def test_cache_is_off_unless_it_is_set(tmp_path: Path) -> None:
         assert rows(canteen.api, CachedAnswer) == []
 
 
+def test_question_to_chosen_documents_finds_no_answer_of_others(canteen: Canteen) -> None:
+    garden = canteen.api.add("garden.txt", "Lunch is served in the garden and in the canteen.\n", access="staff")
+    for asked, documents in enumerate(([canteen.lunch], [garden], [canteen.lunch, garden]), 1):
+        for _ in range(2):
+            canteen.ask(canteen.ann, document_ids=documents)
+            assert canteen.asked == asked
+
+
 def test_corpus_can_be_left_out(canteen: Canteen) -> None:
     assert (
         canteen.api.admin.patch("/v1/corpora/default", json={"cache_answers": False}).json()["cache_answers"] is False

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -208,3 +209,32 @@ def test_what_words_alone_found_says_how_near_it_is(library: Library, reader: Re
     rare = next(passage for passage in found.passages if passage.key == "rare.md")
     assert rare.arms["dense"].rank > 2
     assert rare.arms["sparse"].rank == 1
+
+
+def test_only_the_chosen_documents_are_looked_at(library: Library, reader: Reader) -> None:
+    plans, notes = library.corpus("plans"), library.corpus("notes")
+    one = library.add(plans, "one.md", TEXT, title="One")
+    library.add(plans, "two.md", TEXT, title="Two")
+    three = library.add(notes, "three.md", "The launch party needs balloons.", title="Three")
+    found = search(Query("launch code", documents=(three, three)), reader, library.parts)
+    assert ([p.title for p in found.passages], found.corpora, found.documents) == (["Three"], ("notes",), 1)
+    assert set(titles(library, reader, documents=(one, three))) == {"One", "Three"}
+    assert set(titles(library, reader, documents=(one,), corpora=("plans",))) == {"One"}
+
+
+def test_a_chosen_document_of_another_corpus_than_those_asked_is_refused(library: Library, reader: Reader) -> None:
+    library.corpus("notes")
+    one = library.add(library.corpus("plans"), "one.md", TEXT)
+    with pytest.raises(InvalidRequest, match="none of the corpora"):
+        search(Query("launch code", ("notes",), (one,)), reader, library.parts)
+
+
+def test_a_chosen_document_that_may_not_be_read_does_not_exist(library: Library, reader: Reader) -> None:
+    plans = library.corpus("plans")
+    secret = library.add(plans, "secret.md", TEXT, access=("board",), title="Secret")
+    hidden = library.add(library.corpus("hidden", access=("board",)), "open.md", TEXT)
+    for asked in ((secret,), (library.add(plans, "open.md", TEXT), secret), (hidden,), (uuid4(),)):
+        with pytest.raises(NotFound, match="There is no document"):
+            search(Query("launch code", documents=asked), reader, library.parts)
+    board = replace(reader, groups=frozenset({"board"}))
+    assert set(titles(library, board, documents=(secret,))) == {"Secret"}

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -64,6 +65,18 @@ def test_search_prints_passages_and_explains_them(knowing: Any, moat: Any) -> No
     reader = moat("search", "days of leave", "--limit", 1, "--explain", key=knowing.key("rita"))
     assert (reader.code, "sparse rank 1, " in reader.out) == (0, True), "without the score that counts others' words"
     assert len(json.loads(moat("search", "days of leave", "--limit", 1, "--json").out)["passages"]) == 1
+
+
+def test_a_search_and_a_question_go_to_chosen_documents(knowing: Any, moat: Any) -> None:
+    found = json.loads(moat("search", "days of leave", "--json").out)["passages"]
+    pay = next(passage["document_id"] for passage in found if passage["key"] == "pay.txt")
+    searched = json.loads(moat("search", "days of leave", "--document", pay, "--json").out)["passages"]
+    assert {passage["document_id"] for passage in searched} == {pay}
+    asked = ("ask", "How many days of leave are there?", "--document", pay)
+    assert "leave.md" not in moat(*asked).out
+    priced = [json.loads(moat(*words, "--dry-run", "--json").out)["passages"] for words in (asked[:2], asked)]
+    assert (priced[0] > 0, priced[1]) == (True, 0), "that document does not say"
+    assert "There is no document" in moat(*asked[:3], str(uuid4())).err
 
 
 def test_status_shows_corpora_and_what_failed_lately(knowing: Any, moat: Any) -> None:
