@@ -36,7 +36,7 @@ __all__ = [
 # Raise it when cleaning, chunking or the sparse text changes, so that an index built before is known to differ.
 VERSION = 5
 # Raise it when a parser finds other elements than before: what was parsed earlier is then parsed again.
-PARSER_VERSION = "5"
+PARSER_VERSION = "6"
 # Raise it when redaction finds other things: masked elements are then made again where the original is kept.
 REDACTION_VERSION = 1
 

@@ -1,9 +1,10 @@
-"""PDF through pdfium: lines joined to paragraphs, large short ones taken as headings, pages of pictures through OCR."""
+"""PDF through pdfium: lines joined to paragraphs, large or bold short ones taken as headings, pictures through OCR."""
 
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from moat.records import Element, ParsedDocument
 
 _HEADING_RATIO = 1.15
 _HEADING_CHARS = 120
+# Bold lines as tall as the text stand below the three levels of larger ones. Those in the middle, in capitals or at a
+# page's beginning stand above the others, which begin in the first part of the width, and not over a table's column.
+_BOLD_TITLE, _BOLD = 4, 5
+_NEAR, _BEGINS = 0.1, 0.3  # of the width of a page's text
 _BULLET = re.compile(r"[•‣▪●○◦–\-*]\s+|\(?\d{1,2}[.)]\s+")
 _JUNK_TITLE = re.compile(
     r"^(untitled|microsoft (word|powerpoint|excel) - .*|.*\.(docx?|pptx?|xlsx?|indd|tex|pdf))$", re.I
@@ -116,17 +121,21 @@ def _page_lines(document: pdfium.PdfDocument, index: int) -> list[Line] | None:
 
 def _elements(pages: list[list[Line]], running: list[list[Line]], read: dict[int, list[Element]]) -> Iterator[Element]:
     sizes: Counter[float] = Counter()
+    weights: Counter[bool] = Counter()
     for page in pages:
         for line in page:
             sizes[line.height] += len(line.text)
+            weights[line.bold] += len(line.text)
     body = sizes.most_common(1)[0][0] if sizes else 0.0
     larger = sorted({size for size in sizes if body and size >= body * _HEADING_RATIO}, reverse=True)
     levels = {size: min(rank, 3) for rank, size in enumerate(larger, 1)}
+    if weights[True] > weights[False]:  # where most is bold, boldness says nothing
+        pages = [[replace(line, bold=False) for line in page] for page in pages]
     for number, page in enumerate(pages, 1):
         yield from read.get(number - 1, ())
         for block in _blocks(page):
             text = _join(block)
-            level = levels.get(block[0].height, 0)
+            level = levels.get(block[0].height, 0) or _bold_level(block, page)
             if level and len(text) <= _HEADING_CHARS and any(c.isalpha() for c in text):
                 yield Element("heading", text.replace("\n", " "), number, level)
             else:
@@ -134,8 +143,21 @@ def _elements(pages: list[list[Line]], running: list[list[Line]], read: dict[int
         yield from (Element("text", line.text, number, mark="running") for line in running[number - 1])
 
 
+def _bold_level(block: list[Line], page: list[Line]) -> int:
+    """Give the level of bold lines that say what follows; 0 for others, as a sentence or the heads of columns."""
+    text = " ".join(line.text for line in block)
+    telling = sum(map(str.isalpha, text)) > len(text.replace(" ", "")) / 2
+    if not telling or text[-1] in ".,;)" or not all(line.bold and not line.gaps for line in block):
+        return 0
+    left, right = min(line.left for line in page), max(line.right for line in page)
+    centered = all(abs(line.left + line.right - left - right) <= _NEAR * (right - left) for line in block)
+    if centered or text.isupper() or block[0] is page[0]:
+        return _BOLD_TITLE
+    return _BOLD if block[0].left <= left + _BEGINS * (right - left) else 0
+
+
 def _blocks(page: list[Line]) -> Iterator[list[Line]]:
-    """Gather lines until a gap, a jump up, another size or a bullet begins a new paragraph."""
+    """Gather lines until a gap, a jump up, another size or weight, or a bullet begins a new paragraph."""
     block: list[Line] = []
     for line in page:
         if block:
@@ -145,7 +167,9 @@ def _blocks(page: list[Line]) -> Iterator[list[Line]]:
             resized = abs(before.height - line.height) > 0.12 * tall
             runs_on = line.text[:1].islower() and not _SENTENCE_END.search(before.text)  # into the next column
             rises = drop < -0.5 * tall and not runs_on
-            if resized or drop > 1.7 * tall or rises or _BULLET.match(line.text):
+            reweighted = before.bold != line.bold and not line.text[:1].islower()
+            in_columns = before.bold and line.bold and bool(before.gaps) != bool(line.gaps)
+            if resized or reweighted or in_columns or drop > 1.7 * tall or rises or _BULLET.match(line.text):
                 yield block
                 block = []
         block.append(line)

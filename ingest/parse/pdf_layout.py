@@ -20,6 +20,9 @@ _COLUMN_WIDTH = 0.3  # of the text's width, at least, so that a table's columns 
 _CROSSING = 0.2  # of the lines, at most, may cross the gutter: titles and captions
 _EDGE_ZONE = 0.12  # of the page's height
 _SAME_PLACE = 6.0  # points
+_BOLD_NAME = re.compile(rb"bold|black|heavy|demi", re.IGNORECASE)
+_FORCE_BOLD = 1 << 18  # a flag of a font's descriptor, PDF 32000-1, table 123
+_NAME_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Line:
     gaps: tuple[tuple[float, float], ...] = ()  # wide ones inside the line, from left to right
     edge: float = 1.0  # how near to the page's upper or lower end, 0 to 0.5 of its height
     hidden: str = ""  # why a reader does not see it
+    bold: bool = False  # from its beginning to its end
 
 
 def page_lines(page: pdfium.PdfPage) -> list[Line]:
@@ -78,7 +82,8 @@ def _lines(text_page: pdfium.PdfTextPage, page_height: float, sight: PageSight) 
             part = top / page_height
             edge = max(0.0, min(part, 1 - part))
             hidden = sight.hides(later, left, top, height)
-            yield Line(_SPLIT_WORD.sub("", stripped), left, right, top, height, gaps, edge, hidden)
+            bold = _is_bold(text_page, later) and _is_bold(text_page, at + skipped + len(stripped) - 1)
+            yield Line(_SPLIT_WORD.sub("", stripped), left, right, top, height, gaps, edge, hidden, bold)
         at += units + 2
 
 
@@ -88,6 +93,14 @@ def _place(text_page: pdfium.PdfTextPage, index: int) -> tuple[float, float]:
     if not pdfium_c.FPDFText_GetLooseCharBox(text_page, index, rectangle):
         return 0.0, 0.0
     return rectangle.top, round(rectangle.top - rectangle.bottom, 1)
+
+
+def _is_bold(text_page: pdfium.PdfTextPage, index: int) -> bool:
+    """Tell by the name of a character's font, or by what the font says of itself."""
+    name, flags = ctypes.create_string_buffer(_NAME_BYTES), ctypes.c_int()
+    if not pdfium_c.FPDFText_GetFontInfo(text_page, index, name, _NAME_BYTES, flags):
+        return False
+    return bool(flags.value & _FORCE_BOLD or _BOLD_NAME.search(name.value))
 
 
 def _spans(text_page: pdfium.PdfTextPage, start: int, count: int) -> list[tuple[float, float]]:
