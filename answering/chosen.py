@@ -34,8 +34,6 @@ def chosen(query: Query, reader: Reader, parts: Parts) -> Found:
     of_id = {row.id: row for row in rows}
     return Found(
         passages=tuple(_passage(hits[id_], of_id[id_], 1 / rank) for rank, id_ in enumerate(ids, 1)),
-        relevant=True,
-        best_similarity=None,
         timings={"passages_ms": round((time.perf_counter() - started) * 1000, 2)},
         corpora=tuple(sorted({row.corpus for row in rows})),
         embedders=(str(of_id[ids[0]].pipeline["embedder"]),) if ids else (),

@@ -58,16 +58,15 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found, best first; `relevant` is false when none of it is evidence for an answer.
+    """What a search found, best first; `best`, those and a few more, tells whether any of it is evidence for an answer.
 
     `corpora` names what was searched, `embedders` theirs, as far as anything is indexed; `documents` tells how many of
     theirs were chosen, None that none was.
     """
 
     passages: tuple[Passage, ...]
-    relevant: bool
-    best_similarity: float | None
     timings: Mapping[str, float]
+    best: tuple[Passage, ...] = ()
     corpora: tuple[str, ...] = ()
     documents: int | None = None
     embedders: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from answering.flags import flagged
 from answering.pack import Source, pack, tokens
 from answering.patience import within
 from answering.query import Found, Parts, Query
+from answering.relevance import judge
 from answering.retrieve import EMBEDDER
 from moat.embedder import Embedder
 from moat.errors import MoatError
@@ -47,11 +48,11 @@ def read(query: Query, found: Found, model: str, parts: Parts) -> Reading:
     limits = parts.settings.answering
     passages = flagged(found.passages[: query.limit or limits.passages], parts.database)
     evidence, embedder = _weighed(query.question, passages, _embedder(found, parts), limits.embed_deadline_s)
-    decision = None
+    decision, relevant = None, True
     if any(passage.arms for passage in passages):
         decision = decide(query.question, found.passages, evidence, _threshold(passages[0].corpus, parts))
-    answers = found.relevant and (decision is None or decision.answers)
-    sources = pack(evidence, _budget(query, model, parts)) if answers else ()
+        relevant = judge(query.question, found.best, limits.min_similarity).relevant and decision.answers
+    sources = pack(evidence, _budget(query, model, parts)) if relevant else ()
     by_words = bool(found.embedder) and embedder is None
     flags: set[str] = set()
     if any(excerpt.flags for source in sources for excerpt in source.excerpts):

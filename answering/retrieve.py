@@ -17,7 +17,6 @@ from answering.languages import language_of
 from answering.patience import within
 from answering.phrases import holding_first, quoted
 from answering.query import Found, Parts, Query, Retrieval
-from answering.relevance import judge
 from answering.rerank import RERANK
 from moat.access import Rule, find_corpus, find_documents, readable_corpora, rule
 from moat.embedder import knows_english_only
@@ -116,12 +115,10 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
     wanted = query.limit or limits.passages
     fused = [_fused(space, candidates, asked) for space, candidates in found.items()]
     passages, skipped = _reranked(question, merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
-    verdict = judge(question, passages, limits.min_similarity)
     return Found(
         passages=tuple(passages[:wanted]),
-        relevant=verdict.relevant,
-        best_similarity=verdict.best_similarity,
         timings=asked.timings,
+        best=tuple(passages),
         corpora=tuple(corpus.name for corpus in corpora),
         documents=None if query.documents is None else len(set(query.documents)),
         skipped=asked.skipped | skipped,

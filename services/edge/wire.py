@@ -1,6 +1,6 @@
 """Ids, payloads, vectors and selectors between Qdrant's wire form and Edge's."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 from uuid import UUID
 
@@ -50,27 +50,31 @@ def _plain(value: pb.Value) -> Any:
             return getattr(value, kind)
 
 
-def wire_payload(payload: Mapping[str, Any] | None) -> dict[str, pb.Value]:
-    """Write a payload."""
-    return {key: _value(value) for key, value in (payload or {}).items()}
+def fill_payload(fields: MutableMapping[str, pb.Value], payload: Mapping[str, Any] | None) -> None:
+    """Write a payload where it is to stand: a message made apart is copied, which takes three times as long."""
+    for key, value in (payload or {}).items():
+        _fill(fields[key], value)
 
 
-def _value(value: Any) -> pb.Value:
+def _fill(written: pb.Value, value: Any) -> None:
     match value:
-        case None:
-            return pb.Value(null_value=pb.NullValue.NULL_VALUE)
-        case bool():  # before int, which it also is
-            return pb.Value(bool_value=value)
-        case int():
-            return pb.Value(integer_value=value)
-        case float():
-            return pb.Value(double_value=value)
         case str():
-            return pb.Value(string_value=value)
+            written.string_value = value
+        case bool():  # before int, which it also is
+            written.bool_value = value
+        case int():
+            written.integer_value = value
         case list():
-            return pb.Value(list_value=pb.ListValue(values=[_value(item) for item in value]))
+            written.list_value.SetInParent()  # an empty list is one too
+            for item in value:
+                _fill(written.list_value.values.add(), item)
+        case None:
+            written.null_value = pb.NullValue.NULL_VALUE
+        case float():
+            written.double_value = value
         case dict():
-            return pb.Value(struct_value=pb.Struct(fields=wire_payload(value)))
+            written.struct_value.SetInParent()
+            fill_payload(written.struct_value.fields, value)
         case _:
             raise TypeError(f"a payload cannot hold {type(value).__name__}")
 
@@ -133,17 +137,15 @@ def vector_choice(selector: pb.WithVectorsSelector) -> bool | list[str]:
 
 def wire_record(record: edge.Record) -> pb.RetrievedPoint:
     """Write a point without a score."""
-    return pb.RetrievedPoint(
-        id=wire_id(record.id), payload=wire_payload(record.payload), vectors=wire_vectors(record.vector)
-    )
+    written = pb.RetrievedPoint(id=wire_id(record.id), vectors=wire_vectors(record.vector))
+    fill_payload(written.payload, record.payload)
+    return written
 
 
 def wire_scored(point: edge.ScoredPoint, payload: Mapping[str, Any] | None) -> pb.ScoredPoint:
     """Write a point with its score, and what of its payload was asked for."""
-    return pb.ScoredPoint(
-        id=wire_id(point.id),
-        score=point.score,
-        version=point.version,
-        payload=wire_payload(payload),
-        vectors=wire_vectors(point.vector),
+    written = pb.ScoredPoint(
+        id=wire_id(point.id), score=point.score, version=point.version, vectors=wire_vectors(point.vector)
     )
+    fill_payload(written.payload, payload)
+    return written
