@@ -14,6 +14,8 @@ from typing import Any
 
 PageReader = Callable[[int], str]
 _TAG = re.compile(r"<[^>]*>")
+_HTML_TABLE = re.compile(r"<table\b.*?</table>", re.IGNORECASE | re.DOTALL)
+_HTML_CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)(?=<t[dhr]\b|</tr|</table|</tbody|</thead)", re.IGNORECASE | re.DOTALL)
 _LINK_TARGET = re.compile(r"\]\([^)\s]*\)")
 
 
@@ -104,6 +106,20 @@ def _markdown_rows(path: Path) -> PageReader:
     return lambda _: text
 
 
+def _markdown_rows_told(path: Path) -> PageReader:
+    """Give the rows of its HTML tables as one would read them out, each cell behind its column's head."""
+    told = []
+    for table in _HTML_TABLE.findall(path.read_text(encoding="utf-8", errors="replace")):
+        rows = [[unescape(_TAG.sub(" ", cell)).strip() for cell in _HTML_CELL.findall(row)] for row in _rows(table)]
+        told += ["; ".join(f"{name}: {cell}" for name, cell in zip(rows[0], row, strict=False)) for row in rows]
+    text = "\n".join(told)
+    return lambda _: text
+
+
+def _rows(table: str) -> list[str]:
+    return re.split(r"<tr\b", table, flags=re.IGNORECASE)[1:]
+
+
 def _table(path: Path) -> PageReader:
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         text = "\n".join("\t".join(map(_cell, row)) for row in csv.reader(file))
@@ -129,7 +145,7 @@ def _word(path: Path) -> PageReader:
 
 
 _WHOLE = {
-    ".md": (_markdown, _markdown_rows),
+    ".md": (_markdown, _markdown_rows, _markdown_rows_told),
     ".txt": (_plain,),
     ".csv": (_table,),
     ".eml": (_mail,),

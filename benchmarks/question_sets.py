@@ -1,10 +1,12 @@
 """Evaluation sets with their questions, as files to upload and right results to look for."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.sets import company_files, set_folder
+from benchmarks.sets import DOCUMENTATION, company_files, documentation_pages, set_folder
 from benchmarks.workload import Workload, company
-from evaluation.beir import read_beir, write_files
+from evaluation.beir import document_key, read_beir, write_files
 from evaluation.questions import read_questions
 from evaluation.records import Question
 from moat.errors import NotFound
@@ -25,6 +27,9 @@ def question_set(name: str, into: Path) -> Workload:
     if name == LONG_REPORTS:
         names = tuple(sorted(path.relative_to(folder).as_posix() for path in folder.glob("docs/*.pdf")))
         return Workload(name, folder, names, _about_pages(folder))
+    if name == DOCUMENTATION:
+        pages = documentation_pages(into, None, 0)
+        return replace(pages, questions=_by_paths(folder, pages.names))
     if not (folder / "corpus.jsonl").is_file():
         raise NotFound(f"{folder} is no folder of questions and documents.", "Name a folder with a corpus.jsonl.")
     written = (path.name for batch in write_files(folder, into) for path in batch)
@@ -39,6 +44,14 @@ def page_key(file: str, page: int | None) -> str:
 def file_of(page_key: str) -> str:
     """Name the file, without its ending, that a page is in."""
     return page_key.rpartition("#p")[0]
+
+
+def _by_paths(folder: Path, names: Iterable[str]) -> tuple[Question, ...]:
+    """Read questions whose right results are files below folders."""
+    paths = {document_key(name): name for name in names}
+    return tuple(
+        replace(q, relevant={paths[key]: grade for key, grade in q.relevant.items()}) for q in read_beir(folder)
+    )
 
 
 def _about_pages(folder: Path) -> tuple[Question, ...]:

@@ -4,7 +4,7 @@ python -m benchmarks.retrieval --set NAME --out results.json  # a set of MOAT_DA
 python -m benchmarks.retrieval --docs DIR --list FILE --questions FILE --out results.json [--server URL --key KEY]
 
 The first arm is what Moat does by itself; the others are its own dense and BM25 arms over the same chunks, their plain
-reciprocal rank fusion, and LlamaIndex's starter.
+reciprocal rank fusion, and LlamaIndex's starter; `bm25` in --arms is plain BM25 over whole files of text.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.plain_bm25 import PLAIN_BM25, plain_bm25
 from benchmarks.processes import machine
 from benchmarks.question_sets import LONG_REPORTS, file_of, page_key, question_set
 from benchmarks.server import connect, running_moat, upload
@@ -41,10 +42,12 @@ def main() -> None:
     with ExitStack() as stack:
         workload = _workload(options, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="questions-"))))
         arms: list[Arm] = []
-        if moat_arms := [name for name in asked if name != STARTER]:
+        if moat_arms := [name for name in asked if name not in (STARTER, PLAIN_BM25)]:
             arms += stack.enter_context(_moat(options, workload, moat_arms, built))
         if STARTER in asked:
             arms.append(stack.enter_context(_starter(workload, built)))
+        if PLAIN_BM25 in asked:
+            arms.append(Arm(PLAIN_BM25, plain_bm25(workload)))
         evaluation = evaluate(workload.questions, arms, _say)
     result = {"machine": machine(), "files": len(workload.names), "built": built, **to_json(evaluation)}
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

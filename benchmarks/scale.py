@@ -19,13 +19,13 @@ from benchmarks.holdings import Copies, Held, blobs, copies, failures, held
 from benchmarks.ingest import say, warm_up, write
 from benchmarks.processes import TOGETHER, machine
 from benchmarks.server import connect, running_moat
-from benchmarks.sets import company_files, documentation_pages
+from benchmarks.sets import DOCUMENTATION, company_files, documentation_pages
 from benchmarks.tables import number, ratio, table
 from benchmarks.workload import Workload
 from moat.errors import MoatError
 
 CORPUS = "scale"
-SETS = ("co_dev", "big_dev_msdocs")
+SETS = ("co_dev", DOCUMENTATION)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.workload import Workload, data_folder
 from moat.errors import NotFound
 
+DOCUMENTATION = "big_dev_msdocs"
 # A copy follows its first this many pages later, when that one is indexed: copies in work at once cannot share.
 COPIES_LATER = 100
 
@@ -25,7 +26,7 @@ def company_files() -> Workload:
 
 def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
     """Unpack the pages of `big_dev_msdocs`, all or a seeded sample, in an order of like tenths."""
-    with gzip.open(set_folder("big_dev_msdocs") / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(set_folder(DOCUMENTATION) / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
         pages = [json.loads(line) for line in lines]
     if most is not None:
         pages = random.Random(seed).sample(pages, min(most, len(pages)))
@@ -35,7 +36,7 @@ def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page["text"], encoding="utf-8")
         contents[page["_id"]] = hashlib.sha256(page["text"].encode()).digest()
-    return Workload("big_dev_msdocs", into, tuple(in_like_tenths(contents.items(), seed)))
+    return Workload(DOCUMENTATION, into, tuple(in_like_tenths(contents.items(), seed)))
 
 
 def in_like_tenths(contents: Iterable[tuple[str, bytes]], seed: int, later: int = COPIES_LATER) -> Iterator[str]:

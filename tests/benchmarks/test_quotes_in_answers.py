@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.citations_on_pages import found
+from benchmarks.other_readers import readers_of
 from benchmarks.quotes_in_answers import Originals, checks
 from tests.fakes import documents
 from tests.fakes.api import Api
@@ -47,3 +49,17 @@ def test_a_quote_on_another_page_or_beside_its_span_is_noticed(api: Api, tmp_pat
     assert elsewhere < 0.9
     start, end = quarry["span"]
     assert not originals.check(quarry | {"span": [start + 1, end + 1]}).span_is_right
+
+
+def test_rows_of_an_html_table_in_markdown_are_found_with_their_heads_and_no_others(tmp_path: Path) -> None:
+    page = tmp_path / "courses.md"
+    page.write_text(
+        "# Courses\n<table><tr><th>Course</th><th>Where</th></tr>\n"
+        "<tr>\n  <td>Fire drill. Walk.</td><td>Yard\n</td></tr><tr><td>First aid</td><td>Hall</td></tr></table>\n"
+    )
+    readers = readers_of(page)
+    assert found("Walk.; Where: Yard", 1, readers) == 1.0
+    assert found("Course: First aid; Where: Hall", 1, readers) == 1.0
+    elsewhere = found("Course: First aid; Where: Attic", 1, readers)
+    assert elsewhere is not None
+    assert elsewhere < 1.0

@@ -13,6 +13,7 @@ from benchmarks.constant_embedder import DIMENSION, make_constant_embedder
 from benchmarks.feeding import Fed, Mark
 from benchmarks.holdings import Held, blobs, copies, failures
 from benchmarks.processes import TOGETHER, Memory
+from benchmarks.question_sets import question_set
 from benchmarks.sets import documentation_pages, in_like_tenths
 from moat.errors import NotFound
 from moat.torch_embedder import load_model
@@ -59,6 +60,11 @@ def test_pages_are_unpacked_and_sampled_by_seed(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "big_dev_msdocs").mkdir()
     with gzip.open(tmp_path / "big_dev_msdocs" / "corpus.jsonl.gz", "wt", encoding="utf-8") as lines:
         lines.writelines(json.dumps({"_id": f"a/{n}.md", "text": f"# é {n % 3}"}) + "\n" for n in range(9))
+    query, judged = json.dumps({"_id": "q", "text": "é 1?"}), "query-id\tcorpus-id\tscore\nq\ta/1.md\t1\n"
+    (tmp_path / "big_dev_msdocs" / "queries.jsonl").write_text(f"{query}\n", encoding="utf-8")
+    (tmp_path / "big_dev_msdocs" / "qrels.tsv").write_text(judged, encoding="utf-8")
+    (question,) = question_set("big_dev_msdocs", tmp_path / "asked").questions
+    assert (question.text, question.relevant) == ("é 1?", {"a/1.md": 1})
     every = documentation_pages(tmp_path / "all", None, 0)
     assert (len(every.names), len(set(every.names))) == (9, 9)
     assert (every.root / every.names[0]).read_text(encoding="utf-8").startswith("# é ")
