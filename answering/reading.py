@@ -14,7 +14,7 @@ from answering.flags import flagged
 from answering.pack import Source, pack, tokens
 from answering.patience import within
 from answering.query import Found, Parts, Query
-from answering.relevance import judge
+from answering.relevance import is_evidence
 from answering.retrieve import EMBEDDER
 from moat.embedder import Embedder
 from moat.errors import MoatError
@@ -51,7 +51,7 @@ def read(query: Query, found: Found, model: str, parts: Parts) -> Reading:
     decision, relevant = None, True
     if any(passage.arms for passage in passages):
         decision = decide(query.question, found.passages, evidence, _threshold(passages[0].corpus, parts))
-        relevant = judge(query.question, found.best, limits.min_similarity).relevant and decision.answers
+        relevant = is_evidence(query.question, found.best, limits.min_similarity) and decision.answers
     sources = pack(evidence, _budget(query, model, parts)) if relevant else ()
     by_words = bool(found.embedder) and embedder is None
     flags: set[str] = set()

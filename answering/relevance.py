@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from answering.words import content_terms
 from moat.records import Passage
@@ -19,26 +18,15 @@ NEEDED = 0.2
 JUDGED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Relevance:
-    """The verdict with the two numbers it rests on, each from 0 to 1 (cosine from -1)."""
-
-    relevant: bool
-    best_similarity: float | None
-    coverage: float
-
-
-def judge(question: str, passages: Sequence[Passage], min_similarity: float) -> Relevance:
+def is_evidence(question: str, passages: Sequence[Passage], min_similarity: float) -> bool:
     """Say whether passages are near the question in meaning, hold its telling words, or some of both.
 
     Without the dense arm the words decide alone.
     """
     cosines = [p.arms["dense"].score for p in passages if "dense" in p.arms]
-    best = max(cosines, default=None)
+    similarity = max(cosines, default=min_similarity)
     coverage = best_coverage(question, passages[:JUDGED])
-    similarity = min_similarity if best is None else best
-    relevant = similarity + COVERAGE_WEIGHT * coverage >= min_similarity + NEEDED
-    return Relevance(bool(passages) and relevant, best, coverage)
+    return bool(passages) and similarity + COVERAGE_WEIGHT * coverage >= min_similarity + NEEDED
 
 
 def best_coverage(question: str, passages: Sequence[Passage], language: str = ENGLISH) -> float:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from answering.relevance import best_coverage, judge
+from answering.relevance import best_coverage, is_evidence
 from moat.records import ArmScore, Passage
 from tests.fakes.passages import passage
 
@@ -24,12 +24,11 @@ def found(text: str, cosine: float, document: str = "a.md") -> Passage:
     ],
 )
 def test_meaning_and_words_make_up_for_each_other(cosine: float, text: str, relevant: bool) -> None:
-    assert judge("How many tonnes does the crane lift?", [found(text, cosine)], 0.25).relevant is relevant
+    assert is_evidence("How many tonnes does the crane lift?", [found(text, cosine)], 0.25) is relevant
 
 
-def test_nothing_found_is_never_relevant() -> None:
-    verdict = judge("Anything?", [], -1)
-    assert (verdict.relevant, verdict.best_similarity, verdict.coverage) == (False, None, 0.0)
+def test_nothing_found_is_never_evidence() -> None:
+    assert not is_evidence("Anything?", [], -1)
 
 
 def test_words_in_every_passage_tell_little_and_a_word_in_none_tells_most() -> None:
