@@ -1,7 +1,8 @@
-"""BM25 over whole files, as its library does it by default: the plainest baseline there is."""
+"""BM25 over whole files with their titles, as its library does it by default: the plainest baseline there is."""
 
 from collections.abc import Callable
 
+from benchmarks.sets import DOCUMENTATION, documentation_texts
 from benchmarks.workload import Workload
 from evaluation.arms import PASSAGES
 from evaluation.records import FoundPassage
@@ -16,10 +17,7 @@ def plain_bm25(workload: Workload) -> Callable[[str], tuple[FoundPassage, ...]]:
     """Index the texts of a set's files, each as one document, and give the search for the best of them."""
     import bm25s  # in an extra, like the starter's libraries
 
-    other = next((name for name in workload.names if not name.endswith(TEXTS)), None)
-    if other:
-        raise InvalidRequest(f"{other} is no text.", f"Leave '{PLAIN_BM25}' out of --arms for this set.")
-    texts = [(workload.root / name).read_text(encoding="utf-8") for name in workload.names]
+    texts = _texts(workload)
     index = bm25s.BM25()
     index.index(bm25s.tokenize(texts, stopwords=STOP_WORDS, show_progress=False), show_progress=False)
 
@@ -33,3 +31,13 @@ def plain_bm25(workload: Workload) -> Callable[[str], tuple[FoundPassage, ...]]:
         )
 
     return search
+
+
+def _texts(workload: Workload) -> list[str]:
+    if workload.name == DOCUMENTATION:
+        titled = documentation_texts()
+        return [titled[name] for name in workload.names]
+    other = next((name for name in workload.names if not name.endswith(TEXTS)), None)
+    if other:
+        raise InvalidRequest(f"{other} is no text.", f"Leave '{PLAIN_BM25}' out of --arms for this set.")
+    return [(workload.root / name).read_text(encoding="utf-8") for name in workload.names]

@@ -26,8 +26,7 @@ def company_files() -> Workload:
 
 def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
     """Unpack the pages of `big_dev_msdocs`, all or a seeded sample, in an order of like tenths."""
-    with gzip.open(set_folder(DOCUMENTATION) / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
-        pages = [json.loads(line) for line in lines]
+    pages = _documentation()
     if most is not None:
         pages = random.Random(seed).sample(pages, min(most, len(pages)))
     contents = {}
@@ -37,6 +36,16 @@ def documentation_pages(into: Path, most: int | None, seed: int) -> Workload:
         target.write_text(page["text"], encoding="utf-8")
         contents[page["_id"]] = hashlib.sha256(page["text"].encode()).digest()
     return Workload(DOCUMENTATION, into, tuple(in_like_tenths(contents.items(), seed)))
+
+
+def documentation_texts() -> dict[str, str]:
+    """Give every page of `big_dev_msdocs` by its name, with the title, which was taken off the pages themselves."""
+    return {page["_id"]: f"{page['title']}\n{page['text']}" for page in _documentation()}
+
+
+def _documentation() -> list[dict[str, str]]:
+    with gzip.open(set_folder(DOCUMENTATION) / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def in_like_tenths(contents: Iterable[tuple[str, bytes]], seed: int, later: int = COPIES_LATER) -> Iterator[str]:

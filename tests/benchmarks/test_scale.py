@@ -59,7 +59,9 @@ def test_pages_are_unpacked_and_sampled_by_seed(tmp_path: Path, monkeypatch: pyt
         documentation_pages(tmp_path, None, 0)
     (tmp_path / "big_dev_msdocs").mkdir()
     with gzip.open(tmp_path / "big_dev_msdocs" / "corpus.jsonl.gz", "wt", encoding="utf-8") as lines:
-        lines.writelines(json.dumps({"_id": f"a/{n}.md", "text": f"# é {n % 3}"}) + "\n" for n in range(9))
+        lines.writelines(
+            json.dumps({"_id": f"a/{n}.md", "title": "t", "text": f"# é {n % 3}"}) + "\n" for n in range(9)
+        )
     query, judged = json.dumps({"_id": "q", "text": "é 1?"}), "query-id\tcorpus-id\tscore\nq\ta/1.md\t1\n"
     (tmp_path / "big_dev_msdocs" / "queries.jsonl").write_text(f"{query}\n", encoding="utf-8")
     (tmp_path / "big_dev_msdocs" / "qrels.tsv").write_text(judged, encoding="utf-8")

@@ -29,7 +29,7 @@ def eventually(what: Callable[[], Any], seconds: float = 90.0) -> Any:
 
 
 class PatientClient:
-    """Calls the API as the first admin; a call that found no API is made again, everything else is final."""
+    """Calls the API as the first admin; a call too many or one that found no API is made again, all else is final."""
 
     def __init__(self, running: Platform) -> None:
         headers = {"Authorization": f"Bearer {running.admin_key}"}
@@ -47,6 +47,10 @@ class PatientClient:
             except httpx.TransportError:
                 assert time.monotonic() < deadline, "the API did not come back"
                 time.sleep(POLL_S)
+                continue
+            if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                assert time.monotonic() < deadline, response.text
+                time.sleep(float(response.headers["Retry-After"]))
                 continue
             assert response.status_code < 400, f"{method} {path}: {response.status_code} {response.text}"
             return response
