@@ -15,7 +15,7 @@ from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
 from answering.draft import Draft
-from answering.estimate import Estimate, add_search, check_ceiling, estimate_call
+from answering.estimate import Estimate, add_judge, add_search, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
 from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
@@ -25,6 +25,7 @@ from answering.query import Found, Parts, Query, Retrieval
 from answering.quote import cite
 from answering.reading import Reading, read
 from answering.retrieve import search
+from answering.sentence_judge import judge_for
 from answering.support import Support
 from answering.verify import Checker
 from answering.withhold import without_record
@@ -97,7 +98,7 @@ def _estimate(draft: Draft, sources: tuple[Source, ...], parts: Parts) -> Estima
         return free(kept=True, why="It was answered before, over the same sources, and is given again.")
     if draft.model == EXTRACTIVE:
         return free(why="Quoting costs nothing.")
-    return estimate_call(draft.model, draft.query.question, sources, parts)
+    return add_judge(estimate_call(draft.model, draft.query.question, sources, parts), draft.query, sources, parts)
 
 
 def _prepare(draft: Draft, parts: Parts) -> tuple[Found, Reading]:
@@ -170,12 +171,13 @@ async def _extract(draft: Draft, found: Found, reading: Reading, parts: Parts) -
 async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
     sources, mark, limits = reading.sources, prompt.new_mark(), parts.settings.answering
     guard = _guard(draft, sources, mark, parts)
-    support = None if limits.unverified == "show" else Support(draft.query.question, sources, reading.embedder)
+    corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
+    purpose = CallContext(draft.query.answer_id, draft.reader, corpora, most_usd=draft.query.max_cost_usd)
+    judge = judge_for(draft.query.question, purpose, parts)
+    support = None if limits.unverified == "show" else Support(draft.query.question, sources, reading.embedder, judge)
     checker = Checker(
         draft.query.question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut"
     )
-    corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
-    purpose = CallContext(draft.query.answer_id, draft.reader, corpora, most_usd=draft.query.max_cost_usd)
     stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources, mark), purpose=purpose)
     finish_reason = ""
     try:
@@ -192,9 +194,11 @@ async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) 
     finally:
         draft.learn(guard)
         draft.flags |= {"unverified"} if checker.unverified else set()
+        draft.flags |= {"degraded"} if judge is not None and judge.given_up else set()
     notes = [
         reading.note,
         checker.note,
+        "" if judge is None else judge.note,
         told(reading.conflicts, checker.citations),
         CUT_AT_LIMIT if finish_reason == "length" else "",
         TOOL_IGNORED if "tool_call_ignored" in draft.flags else "",

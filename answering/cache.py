@@ -134,15 +134,16 @@ def _normal(question: str) -> str:
 
 def _settings(model: str, settings: Settings) -> dict[str, Any]:
     """Everything that is set and shapes an answer."""
-    provider = settings.providers.get(model.partition("/")[0])
-    known = settings.models.get(model)
     return {
-        "model": model,
-        "known": None if known is None else known.model_dump(mode="json"),
-        "server": None if provider is None else provider.base_url,
+        "models": [_model(name, settings) for name in (model, settings.answering.judge)],
         "answering": settings.answering.model_dump(mode="json"),
         "links": settings.api.public_url,
     }
+
+
+def _model(name: str, settings: Settings) -> list[Any]:
+    provider, known = settings.providers.get(name.partition("/")[0]), settings.models.get(name)
+    return [name, known and known.model_dump(mode="json"), provider and provider.base_url]
 
 
 def _passage(passage: Passage) -> list[Any]:

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from answering import prompt
 from answering.body import dollars
 from answering.pack import Source
 from answering.query import Found, Parts, Query
+from answering.sentence_judge import KIND, LONGEST_CLAIM_TOKENS, judging
 from moat.embedding_price import embedding_price
-from moat.errors import CallTooDear
+from moat.errors import CallTooDear, MoatError
 from moat.llm.embedders import is_paid
 from moat.llm.gateway import Quote
 from moat.llm.tokens import count_tokens
@@ -22,6 +24,8 @@ from moat.tables import CallRow
 _LOOK_BACK = 50
 # A prompt's mark is random, and so is how many tokens it takes: most where letters and digits take turns.
 LONGEST_MARK = "0a1b2c3d4e5f6a7b"
+LONGEST_CLAIM = " the" * LONGEST_CLAIM_TOKENS
+VERDICT_TOKENS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,28 @@ def estimate_call(model: str, question: str, sources: Sequence[Source], parts: P
     )
 
 
+def add_judge(told: Estimate, query: Query, sources: Sequence[Source], parts: Parts) -> Estimate:
+    """Add what a judge of its sentences takes; nothing to the least, since all may be plain by their words."""
+    limits = parts.settings.answering
+    if not limits.judge or limits.unverified == "show" or parts.calls is None:
+        return told
+    asked = judging(query.question, LONGEST_CLAIM, sources, LONGEST_MARK)
+    try:
+        quoted = parts.gateway.quote(limits.judge, asked)
+    except MoatError as error:
+        return replace(told, why=f"{told.why} {limits.judge} cannot be asked about its sentences: {error.detail}")
+    with parts.database.reading() as session:
+        usual = _judged(session, told.model, limits.judge_calls)
+    ceiling_usd = limits.judge_calls * quoted.ceiling_usd
+    return replace(
+        told,
+        expected_usd=told.expected_usd + usual * min(quoted.expected_usd(VERDICT_TOKENS), quoted.ceiling_usd),
+        ceiling_usd=told.ceiling_usd + ceiling_usd,
+        why=f"{told.why} With up to ${dollars(ceiling_usd)} for {limits.judge}, which is asked about "
+        f"{usual} sentences, and no more than {limits.judge_calls}.",
+    )
+
+
 def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Estimate:
     """Add what providers take for the search itself; nothing to the least, since a search does without when they fail.
 
@@ -113,13 +139,24 @@ def check_ceiling(most_usd: Decimal | None, model: str, question: str, sources: 
 
 
 def _lengths(session: Session, model: str) -> list[int]:
+    return list(session.scalars(_last_answers(model, CallRow.output_tokens)))
+
+
+def _judged(session: Session, model: str, most: int) -> int:
+    """Count the sentences of an answer of this model that are judged, as far as is known."""
+    answers = list(session.scalars(_last_answers(model, CallRow.answer_id)))
+    if not answers:
+        return -(-most // 2)
+    judged = select(func.count()).where(CallRow.answer_id.in_(answers), CallRow.kind == KIND)
+    return -(-(session.scalar(judged) or 0) // len(answers))
+
+
+def _last_answers(model: str, wanted: InstrumentedAttribute[Any]) -> Select[Any]:
     provider, _, name = model.partition("/")
-    return list(
-        session.scalars(
-            select(CallRow.output_tokens)
-            .where(CallRow.provider == provider, CallRow.model == name)
-            .where(CallRow.kind == "answer", CallRow.status == "ok")
-            .order_by(CallRow.opened_at.desc())
-            .limit(_LOOK_BACK)
-        )
+    return (
+        select(wanted)
+        .where(CallRow.provider == provider, CallRow.model == name)
+        .where(CallRow.kind == "answer", CallRow.status == "ok")
+        .order_by(CallRow.opened_at.desc())
+        .limit(_LOOK_BACK)
     )

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from anyio import to_thread
 
-from answering.prompt import new_mark, unfenced
+from answering.prompt import fence, marked, new_mark
 from answering.query import Parts
 from moat import ledger
 from moat.errors import ProviderError
@@ -57,9 +57,9 @@ async def judge(
 
 def _messages(question: str, expected: str, given: str) -> tuple[Message, ...]:
     mark = new_mark()
-    parts = {"question": question, "expected": expected, "given": given}
-    fenced = (f"<{name}-{mark}>\n{unfenced(text)}\n</{name}-{mark}>" for name, text in parts.items())
-    return Message("system", _SYSTEM), Message("user", "\n\n".join((f"Mark: {mark}", *fenced)))
+    texts = {"question": question, "expected": expected, "given": given}
+    fenced = (fence(mark, name, text) for name, text in texts.items())
+    return Message("system", _SYSTEM), Message("user", marked(mark, *fenced))
 
 
 def _cost(purpose: CallContext, parts: Parts) -> Cost:

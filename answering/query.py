@@ -10,6 +10,7 @@ from answering.languages import CorpusLanguages
 from answering.rerank import Reranking
 from moat.blobs import Blobs
 from moat.database import Database
+from moat.llm.blocking import BlockingGateway
 from moat.llm.embedders import EmbedderSource
 from moat.llm.gateway import Gateway
 from moat.records import Passage
@@ -30,6 +31,7 @@ class Parts:
     gateway: Gateway
     languages: CorpusLanguages = field(default_factory=CorpusLanguages)
     reranking: Reranking | None = None  # none: the order of the fused arms stays
+    calls: BlockingGateway | None = None  # by which a judge is asked about sentences; none: there is none
 
 
 @dataclass(frozen=True, slots=True)

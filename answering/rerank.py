@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass, replace
 
+from answering.left_out import LATE, reason
 from moat.answering_settings import AnsweringSettings
 from moat.cross_encoder import CrossEncoderReranker, Reranker
-from moat.errors import BudgetExceeded, CallTooDear, MoatError, ModelNotAllowed
+from moat.errors import MoatError, ModelNotAllowed
 from moat.llm.blocking import BlockingGateway
 from moat.llm.embedders import Purpose
 from moat.records import ArmScore, Passage
@@ -54,19 +55,11 @@ class Reranking:
         first = passages[: self._settings.rerank_passages]
         try:
             scores = self._in_time(question, [passage.text for passage in first])
-        except Late:
-            scores = []
-        except (BudgetExceeded, CallTooDear) as refused:
-            log.warning("reranking is over the budget: %s", refused.detail)
-            return Reranked(passages, "over budget")
-        except ModelNotAllowed as refused:
-            log.warning("reranking is not allowed: %s", refused.detail)
-            return Reranked(passages, "not allowed")
         except (MoatError, OSError, RuntimeError, ValueError) as error:  # what loading and running a model raises
-            log.warning("reranking failed: %s", error)
-            return Reranked(passages, "failed")
+            log.warning("reranking is left out: %s", error)
+            return Reranked(passages, reason(error))
         if len(scores) < len(first):
-            return Reranked(passages, "late")
+            return Reranked(passages, LATE)
         return Reranked(_ordered(first, scores) + passages[len(first) :])
 
     def _in_time(self, question: str, texts: Sequence[str]) -> list[float]:

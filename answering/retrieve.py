@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from answering.fuse import fuse, merge
 from answering.languages import language_of
+from answering.left_out import reason
 from answering.patience import within
 from answering.phrases import holding_first, quoted
 from answering.query import Found, Parts, Query, Retrieval
@@ -28,7 +29,7 @@ from moat.tables import Corpus, Document, Generation, Version
 from moat.vector_search import SPARSE, TOKENS, Arm, Asked, Hit, Hits
 
 log = logging.getLogger(__name__)
-EMBEDDER, FAILED, LATE = "embedder", "failed", "late"
+EMBEDDER = "embedder"
 _BY_WORDS: tuple[Arm, ...] = ("sparse",)
 
 
@@ -212,7 +213,7 @@ def _embedded(space: _Space, asked: _Asking, parts: Parts) -> Asked:
             raise
         log.warning("The embedder failed: %s", error, extra={"embedder": space.embedder})
         asked.by_words.add(space)
-        asked.skipped[EMBEDDER] = LATE if isinstance(error, TimeoutError) else FAILED
+        asked.skipped[EMBEDDER] = reason(error)
         return Asked(np.zeros(0, np.float32), asked.sparse)
 
 

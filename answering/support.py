@@ -11,6 +11,7 @@ from answering.markers import MARKERS
 from answering.pack import Source
 from answering.prompt import NOT_ANSWERED
 from answering.quote import Sentence, rarity, sentences_of
+from answering.sentence_judge import SentenceJudge
 from answering.words import content_terms, language_of
 from moat.embedder import Embedder
 
@@ -35,11 +36,19 @@ class Lack:
 
 
 class Support:
-    """Looks for each sentence of an answer in the sources; without an embedder by words alone."""
+    """Looks for each sentence of an answer in the sources; without an embedder and a judge by words alone."""
 
-    def __init__(self, question: str, sources: Sequence[Source], embedder: Embedder | None) -> None:
+    def __init__(
+        self,
+        question: str,
+        sources: Sequence[Source],
+        embedder: Embedder | None,
+        judge: SentenceJudge | None = None,
+    ) -> None:
         self._question = question
         self._embedder = embedder
+        self._judge = judge
+        self._sources = {s.number: s for s in sources}
         self._texts = {s.number: _known(s) for s in sources}
         self._language = language_of(" ".join(s.text for s in sources))
         self._cut: dict[int, list[Sentence]] = {s.number: sentences_of(s.excerpts, self._language) for s in sources}
@@ -61,15 +70,24 @@ class Support:
         return Lack(claim, ())
 
     def _is_held(self, claim: str, terms: frozenset[str], numbers: Sequence[int]) -> bool:
-        if language_of(claim) != self._language:  # words and this embedder tell nothing across languages
-            return True
         candidates = [sentence for number in numbers for sentence in self._cut[number]]
         held = frozenset(term for sentence in candidates for term in sentence.terms)
         share = self._weight(terms & held) / (self._weight(terms) or 1.0)
-        if share >= WORDS_ENOUGH or self._embedder is None or share < WORDS_AT_LEAST:
-            return share >= WORDS_ENOUGH
+        foreign = language_of(claim) != self._language
+        doubtful = foreign or share < WORDS_ENOUGH
+        if self._judge is not None and (doubtful or self._judge.asks_all):
+            verdict = self._judge.holds(claim, [self._sources[number] for number in numbers])
+            if verdict is not None:
+                return verdict
+        if foreign or not doubtful:  # words and this embedder tell nothing across languages
+            return True
+        if self._embedder is None or share < WORDS_AT_LEAST:
+            return False
+        return self._is_near(self._embedder, claim, terms, candidates)
+
+    def _is_near(self, embedder: Embedder, claim: str, terms: frozenset[str], candidates: Sequence[Sentence]) -> bool:
         nearest = sorted(candidates, key=lambda s: -self._weight(s.terms & terms))[:COMPARED]
-        vectors = self._embedder.embed_texts([claim, *(s.text for s in nearest)])
+        vectors = embedder.embed_texts([claim, *(s.text for s in nearest)])
         return bool(np.max(vectors[1:] @ vectors[0]) >= NEAR_ENOUGH) if nearest else False
 
     def _weight(self, terms: Collection[str]) -> float:

@@ -29,6 +29,16 @@ class AnsweringSettings(Section):
     unverified: Literal["mark", "cut", "show"] = Field(
         "mark", description="What is done with a model's sentence that its sources do not hold."
     )
+    judge: str = Field(
+        "",
+        description="Model of [models] that says whether the sources hold a sentence of another's; empty: words and "
+        "nearness alone do.",
+    )
+    judge_asked: Literal["doubtful", "all"] = Field(
+        "doubtful", description="Sentences it is asked about: those whose words leave it in doubt, or all that claim."
+    )
+    judge_calls: int = Field(8, ge=1, le=100, description="Most sentences of one answer that it is asked about.")
+    judge_deadline_s: PositiveSeconds = Field(10, description="Longest that it may take for one; late, words decide.")
     min_similarity: float = Field(0.25, ge=-1, le=1, description="Cosine below which the best passage is not evidence.")
     link_hosts: tuple[str, ...] = Field(
         (), description="Hosts that links in answers may lead to; '*.example.com' is every host below example.com."

@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -185,6 +193,15 @@ class Settings(BaseSettings):
     models: dict[str, ModelSettings] = Field({}, description="Models that may be asked, by 'provider/model'.")
     readers: ReadersSettings = ReadersSettings()
     sources: dict[SourceName, SourceSettings] = Field({}, description="Sources that the worker follows, by name.")
+
+    @model_validator(mode="after")
+    def _judge_is_a_chat_model(self) -> Self:
+        judge = self.answering.judge
+        if judge and (judge not in self.models or self.models[judge].kind != "chat"):
+            chat = [name for name, known in self.models.items() if known.kind == "chat"]
+            listed = ", ".join(chat) or "none"
+            raise ValueError(f"answering.judge names {judge!r}; chat models of [models] are: {listed}")
+        return self
 
     @property
     def home_folder(self) -> Path:

@@ -71,7 +71,7 @@ def build_parts(settings: Settings) -> Parts:
         blobs=blobs,
         publisher=jobs.Publisher(database, jobs.celery_app(settings), settings.broker.window),
         answering=AnsweringParts(
-            settings, database, vectors, embedders, blobs, gateway, reranking=reranking_of(settings, calls)
+            settings, database, vectors, embedders, blobs, gateway, reranking=reranking_of(settings, calls), calls=calls
         ),
         issuer=Issuer.from_settings(settings, database),
     )

@@ -11,7 +11,7 @@ from moat.ledger import CallContext
 from moat.settings import Settings
 
 if TYPE_CHECKING:
-    from moat.llm.gateway import Gateway
+    from moat.llm.gateway import Gateway, Message
 
 T = TypeVar("T")
 
@@ -41,7 +41,14 @@ class BlockingGateway:
     ) -> list[float]:
         """Score documents, or raise TimeoutError; a call that is late is still booked. For the rest as
         `Gateway.rerank`."""
-        call = self._begin(self._ready().rerank(model, query, documents, purpose=purpose))
+        return self._within(timeout_s, self._ready().rerank(model, query, documents, purpose=purpose))
+
+    def complete(self, model: str, messages: "Sequence[Message]", *, purpose: CallContext, timeout_s: float) -> str:
+        """Give a whole answer's text; late as `rerank`, for the rest as `Gateway.complete`."""
+        return self._within(timeout_s, self._ready().complete(model, messages, purpose=purpose))
+
+    def _within(self, timeout_s: float, begun: Coroutine[Any, Any, T]) -> T:
+        call = self._begin(begun)
         try:
             return call.result(timeout_s)
         except TimeoutError:

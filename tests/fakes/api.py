@@ -69,7 +69,9 @@ class Api:
         publisher = jobs.Publisher(self.database, jobs.celery_app(self.settings))
         self.calls = BlockingGateway(self.settings, self.database)
         embedders = Embedders(self.settings, self.embedders, self.calls)
-        answering = AnsweringParts(self.settings, self.database, self.vectors, embedders, self.blobs, self.gateway)
+        answering = AnsweringParts(
+            self.settings, self.database, self.vectors, embedders, self.blobs, self.gateway, calls=self.calls
+        )
         issuer = Issuer.from_settings(self.settings, self.database)
         self.parts = Parts(self.settings, self.database, self.vectors, self.blobs, publisher, answering, issuer)
         self.app = create_app(self.settings, self.parts)

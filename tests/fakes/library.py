@@ -9,6 +9,7 @@ from qdrant_client import QdrantClient
 from answering.query import Parts
 from moat.database import Database
 from moat.folder_blobs import FolderBlobs
+from moat.llm.blocking import BlockingGateway
 from moat.llm.gateway import Gateway
 from moat.records import EVERYONE, Chunk, DocumentState, EmbeddedChunk
 from moat.settings import Settings
@@ -36,6 +37,7 @@ class Library:
             embedders=self.embedders,
             blobs=FolderBlobs(folder / "blobs"),
             gateway=self.gateway,
+            calls=BlockingGateway(self.settings, self.database),
         )
 
     def corpus(self, name: str, access: Sequence[str] = (EVERYONE,), embedder: str = "words") -> UUID:
