@@ -19,13 +19,13 @@ def on_account(query: Query, reader: Reader, parts: Parts, answer_id: UUID | Non
 
     @cache  # not before something is to be paid: most questions are embedded here, for nothing
     def purpose() -> CallContext:
-        return CallContext(answer_id, reader, _corpora(query, reader, parts), most_usd=query.max_cost_usd)
+        return CallContext(answer_id, reader, asked_corpora(query, reader, parts), most_usd=query.max_cost_usd)
 
     reranking = parts.reranking and parts.reranking.charged(purpose)
     return replace(parts, embedders=charged(parts.embedders, purpose), reranking=reranking)
 
 
-def _corpora(query: Query, reader: Reader, parts: Parts) -> tuple[str, ...]:
+def asked_corpora(query: Query, reader: Reader, parts: Parts) -> tuple[str, ...]:
     """Name all that are asked: what reads the question must be allowed by each of them."""
     with parts.database.reading() as session:
         if query.corpora is None:

@@ -14,6 +14,8 @@ from answering.accounts import on_account
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
+from answering.context import meant
+from answering.conversation import in_conversation
 from answering.draft import Draft
 from answering.estimate import Estimate, add_judge, add_search, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
@@ -55,6 +57,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     Raises InvalidRequest or NotFound before the first event when the question cannot be asked so, Unavailable and
     ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
     """
+    query = await to_thread.run_sync(in_conversation, query, reader, parts)
     draft = Draft(query, reader, parts.gateway.resolve(query.model))
     parts = on_account(query, reader, parts, query.answer_id)
     with CancelScope(shield=True):  # a row once opened is always closed below
@@ -63,8 +66,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         found, reading = await to_thread.run_sync(_prepare, draft, parts)
         sources = reading.sources
         if sources and draft.kept is None and draft.model != EXTRACTIVE:
-            asked = (draft.model, query.question, sources, parts)
-            await to_thread.run_sync(check_ceiling, query.max_cost_usd, *asked)
+            await to_thread.run_sync(check_ceiling, draft.model, query, sources, parts)
         yield Sources(tuple(p for source in sources for p in source.passages))
         async with aclosing(_write(draft, found, reading, parts)) as events:
             async for event in events:
@@ -84,6 +86,7 @@ def estimate(query: Query, reader: Reader, parts: Parts) -> Estimate:
 
     Raises as `answer` does before its first event.
     """
+    query = in_conversation(query, reader, parts)
     draft = Draft(query, reader, parts.gateway.resolve(query.model))
     found, reading = _prepare(draft, parts)
     return add_search(_estimate(draft, reading.sources, parts), query, found, parts)
@@ -98,7 +101,7 @@ def _estimate(draft: Draft, sources: tuple[Source, ...], parts: Parts) -> Estima
         return free(kept=True, why="It was answered before, over the same sources, and is given again.")
     if draft.model == EXTRACTIVE:
         return free(why="Quoting costs nothing.")
-    return add_judge(estimate_call(draft.model, draft.query.question, sources, parts), draft.query, sources, parts)
+    return add_judge(estimate_call(draft.model, draft.query, sources, parts), draft.query, sources, parts)
 
 
 def _prepare(draft: Draft, parts: Parts) -> tuple[Found, Reading]:
@@ -107,6 +110,7 @@ def _prepare(draft: Draft, parts: Parts) -> tuple[Found, Reading]:
     find = search if draft.query.passage_ids is None else chosen
     found = find(candidates, draft.reader, parts)
     draft.timings |= found.timings
+    draft.asked = found.corpora
     reading = read(draft.query, found, draft.model, parts)
     draft.stamp("read_ms")
     draft.flags |= reading.flags
@@ -173,12 +177,13 @@ async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) 
     guard = _guard(draft, sources, mark, parts)
     corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
     purpose = CallContext(draft.query.answer_id, draft.reader, corpora, most_usd=draft.query.max_cost_usd)
-    judge = judge_for(draft.query.question, purpose, parts)
-    support = None if limits.unverified == "show" else Support(draft.query.question, sources, reading.embedder, judge)
+    judge = judge_for(meant(draft.query), purpose, parts)
+    support = None if limits.unverified == "show" else Support(meant(draft.query), sources, reading.embedder, judge)
     checker = Checker(
         draft.query.question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut"
     )
-    stream = parts.gateway.stream(draft.model, prompt.messages(draft.query.question, sources, mark), purpose=purpose)
+    asked = prompt.messages(draft.query.question, sources, mark, draft.query.earlier)
+    stream = parts.gateway.stream(draft.model, asked, purpose=purpose)
     finish_reason = ""
     try:
         async with aclosing(stream) as deltas:
@@ -214,7 +219,7 @@ async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) 
 
 
 def _guard(draft: Draft, sources: tuple[Source, ...], mark: str, parts: Parts) -> Guard:
-    return Guard(draft.query.question, sources, mark, parts.settings.answering.link_hosts)
+    return Guard(meant(draft.query), sources, mark, parts.settings.answering.link_hosts)
 
 
 def _nothing_found(draft: Draft, found: Found, parts: Parts) -> str:
@@ -232,6 +237,7 @@ def _open(draft: Draft, parts: Parts) -> None:
                 user=draft.reader.user,
                 key_id=draft.reader.key_id,
                 question=draft.query.question,
+                conversation_id=draft.conversation_id,
                 status="open",
             )
         )
@@ -256,10 +262,12 @@ def _close(draft: Draft, parts: Parts) -> Answer:
             note=draft.note,
             flags=tuple(sorted(draft.flags)),
             links=tuple(draft.links),
+            conversation_id=row.conversation_id,
         )
         done = without_record(done, note_documents(session, row.id, draft.used))
         row.status, row.body = draft.status, body_of(done)
         row.corpora = list(draft.corpora)
+        row.asked = None if draft.asked is None else list(draft.asked)
         ledger.note_outcome(session, row.id, draft.status)
         if draft.place is not None and draft.kept is None and _may_be_given_again(draft, done):
             cache.keep(session, draft.place, done, parts)

@@ -22,6 +22,7 @@ def body_of(answer: Answer) -> dict[str, Any]:
         "withheld": answer.withheld,
         "flags": list(answer.flags),
         "links": list(answer.links),
+        "conversation_id": answer.conversation_id and str(answer.conversation_id),
     }
 
 

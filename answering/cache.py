@@ -31,7 +31,7 @@ from moat.settings import Settings
 from moat.tables import AnswerDocument, AnswerRow, CachedAnswer, Corpus, CorpusAccess, DocumentAccess, utc_now
 
 # What an entry is found by, or what does not change an answer. A query that says anything else is answered anew.
-_COVERED = frozenset({"question", "corpora", "documents", "model", "answer_id", "max_cost_usd"})
+_COVERED = frozenset({"question", "corpora", "documents", "model", "answer_id", "max_cost_usd", "conversation_id"})
 _AT_ONCE = 100  # of terms in one compound SELECT
 _ANSWERS = TypeAdapter(Answer)
 

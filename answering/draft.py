@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from answering import cache
 from answering.events import Cited, Token
@@ -25,6 +25,7 @@ class Draft:
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
     corpora: tuple[str, ...] = ()  # that its text names
+    asked: tuple[str, ...] | None = None  # the corpora that were searched
     used: set[UUID] = field(default_factory=set)  # documents whose text or title may be in it
     flags: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
@@ -32,6 +33,10 @@ class Draft:
     kept: cache.Kept | None = None  # what was found there
     timings: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    conversation_id: UUID = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.conversation_id = self.query.conversation_id or uuid4()
 
     def take(self, event: Token | Cited) -> None:
         if isinstance(event, Cited):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from answering import prompt
 from answering.body import dollars
+from answering.context import in_context, meant
 from answering.pack import Source
 from answering.query import Found, Parts, Query
 from answering.sentence_judge import KIND, LONGEST_CLAIM_TOKENS, judging
@@ -44,19 +45,19 @@ class Estimate:
     why: str = ""
 
 
-def quote(model: str, question: str, sources: Sequence[Source], parts: Parts) -> Quote:
+def quote(model: str, query: Query, sources: Sequence[Source], parts: Parts) -> Quote:
     """Price the call that would be made for these sources; raises as the call itself would before it is sent."""
-    return parts.gateway.quote(model, prompt.messages(question, sources, LONGEST_MARK))
+    return parts.gateway.quote(model, prompt.messages(query.question, sources, LONGEST_MARK, query.earlier))
 
 
-def estimate_call(model: str, question: str, sources: Sequence[Source], parts: Parts) -> Estimate:
+def estimate_call(model: str, query: Query, sources: Sequence[Source], parts: Parts) -> Estimate:
     """Give the least, the usual and the most that the call can cost.
 
     The least: all of the prompt read from the provider's cache, and one token written. The usual: the prompt as
     counted here, at full price, and as much text as the model's last answers had, or half of what it may write. The
     most: what a budget would have to have room for.
     """
-    quoted = quote(model, question, sources, parts)
+    quoted = quote(model, query, sources, parts)
     with parts.database.reading() as session:
         lengths = _lengths(session, model)
     usual = sum(lengths) // len(lengths) if lengths else quoted.max_output_tokens // 2
@@ -79,7 +80,7 @@ def add_judge(told: Estimate, query: Query, sources: Sequence[Source], parts: Pa
     limits = parts.settings.answering
     if not limits.judge or limits.unverified == "show" or parts.calls is None:
         return told
-    asked = judging(query.question, LONGEST_CLAIM, sources, LONGEST_MARK)
+    asked = judging(meant(query), LONGEST_CLAIM, sources, LONGEST_MARK)
     try:
         quoted = parts.gateway.quote(limits.judge, asked)
     except MoatError as error:
@@ -105,7 +106,8 @@ def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Esti
         return told
     settings, question = parts.settings, query.question.strip()
     paid = [name for name in found.embedders if is_paid(name, settings)]
-    prices = [embedding_price(name, count_tokens(question), settings) for name in paid]
+    read_tokens = count_tokens(question) + count_tokens(in_context(query))
+    prices = [embedding_price(name, read_tokens, settings) for name in paid]
     expected_usd = sum((price.expected_usd for price in prices), Decimal(0))
     ceiling_usd = sum((price.ceiling_usd for price in prices), Decimal(0))
     why = [f"embedding the question by {name}" for name in paid]
@@ -126,11 +128,12 @@ def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Esti
     )
 
 
-def check_ceiling(most_usd: Decimal | None, model: str, question: str, sources: Sequence[Source], parts: Parts) -> None:
+def check_ceiling(model: str, query: Query, sources: Sequence[Source], parts: Parts) -> None:
     """Raise CallTooDear, with the ceiling named, where the call can cost more than its asker allows."""
+    most_usd = query.max_cost_usd
     if most_usd is None:
         return
-    ceiling = quote(model, question, sources, parts).ceiling_usd
+    ceiling = quote(model, query, sources, parts).ceiling_usd
     if ceiling > most_usd:
         raise CallTooDear(
             f"This answer of {model} can cost up to ${dollars(ceiling)}, and max_cost_usd is ${dollars(most_usd)}.",

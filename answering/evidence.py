@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from answering.asked_for import holds, kind_of
+from answering.context import embedded, words_of
 from answering.quote import Sentence, rarity, sentences_of
 from answering.words import content_terms, language_of
 from moat.embedder import Embedder, knows_english_only
@@ -54,18 +55,21 @@ class Evidence:
         return tuple(w for w in self.weighed if w.cosine is not None)
 
 
-def weigh(question: str, passages: Sequence[Passage], embedder: Embedder | None) -> Evidence:
-    """Cut the passages, best first, into sentences and weigh each; by words alone without a fitting embedder."""
+def weigh(question: str, passages: Sequence[Passage], embedder: Embedder | None, context: str = "") -> Evidence:
+    """Cut the passages, best first, into sentences and weigh each; by words alone without a fitting embedder.
+
+    `context` is the question behind those asked before it.
+    """
     language = language_of(question)
     if embedder is not None and _is_foreign(question, language) and knows_english_only(embedder.name):
         embedder = None
     cut = [s for s in sentences_of(passages, language) if s.terms and not _is_heading(s)]
-    likely = sorted(_by_words(question, cut, language), key=lambda w: -w.score)
+    likely = sorted(_by_words(question, context, cut, language), key=lambda w: -w.score)
     if embedder is not None and likely:
         usable = [w for w in likely if _is_usable(w.sentence)] or likely
         chosen = usable[:EMBEDDED_AT_MOST]
         vectors = embedder.embed_texts([in_context(w.sentence) for w in chosen])
-        cosines = [float(c) for c in vectors @ embedder.embed_question(question)]
+        cosines = [float(c) for c in vectors @ embedded(embedder, question, context)]
         near = {id(w): replace(w, cosine=c, score=_score(w, c)) for w, c in zip(chosen, cosines, strict=True)}
         likely = sorted((near.get(id(w), w) for w in likely), key=lambda w: (w.cosine is None, -w.score))
     return Evidence(language, tuple(passages), tuple(likely))
@@ -77,15 +81,15 @@ def in_context(sentence: Sentence) -> str:
     return f"{heading[0]}: {sentence.text}"
 
 
-def _by_words(question: str, cut: Sequence[Sentence], language: str) -> list[Weighed]:
+def _by_words(question: str, context: str, cut: Sequence[Sentence], language: str) -> list[Weighed]:
     """Score every sentence by what can be told without its meaning."""
     weights = rarity(cut)
-    wanted = set(content_terms(question, language))
-    total = sum(weights.get(term, 0.0) for term in wanted) or 1.0
+    wanted = words_of(content_terms(question, language), content_terms(context, language))
+    total = sum(counts * weights.get(term, 0.0) for term, counts in wanted.items()) or 1.0
     kind = kind_of(question)
     found = []
     for s in cut:
-        share = sum(weights[term] for term in wanted & s.terms) / total
+        share = sum(wanted[term] * weights[term] for term in wanted.keys() & s.terms) / total
         held = bool(kind) and holds(kind, s.text)
         found.append(Weighed(s, share, held, None, share + KIND_BEFORE * held - RANK_BEFORE * s.rank))
     return found

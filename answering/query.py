@@ -56,6 +56,8 @@ class Query:
     retrieval: Retrieval | None = None
     passage_ids: tuple[UUID, ...] | None = None  # read these instead of searching
     max_cost_usd: Decimal | None = None  # what the call may cost at most
+    conversation_id: UUID | None = None  # None: it begins one
+    earlier: tuple[str, ...] = ()  # the questions asked before it, oldest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from answering import prompt
 from answering.abstain import Decision, decide
 from answering.conflicts import Conflict, conflicts
+from answering.context import in_context, meant
 from answering.evidence import Evidence, weigh
 from answering.flags import flagged
 from answering.pack import Source, pack, tokens
@@ -47,7 +48,7 @@ def read(query: Query, found: Found, model: str, parts: Parts) -> Reading:
     """Weigh what was found for this question, and take what this model reads of it; no source: it must abstain."""
     limits = parts.settings.answering
     passages = flagged(found.passages[: query.limit or limits.passages], parts.database)
-    evidence, embedder = _weighed(query.question, passages, _embedder(found, parts), limits.embed_deadline_s)
+    evidence, embedder = _weighed(query, passages, _embedder(found, parts), limits.embed_deadline_s)
     decision, relevant = None, True
     if any(passage.arms for passage in passages):
         decision = decide(query.question, found.passages, evidence, _threshold(passages[0].corpus, parts))
@@ -87,14 +88,15 @@ def _embedder(found: Found, parts: Parts) -> Embedder | None:
 
 
 def _weighed(
-    question: str, passages: Sequence[Passage], embedder: Embedder | None, seconds: float
+    query: Query, passages: Sequence[Passage], embedder: Embedder | None, seconds: float
 ) -> tuple[Evidence, Embedder | None]:
     """Weigh with the embedder, or by words where it fails or is late."""
+    context = in_context(query)
     try:
-        return within(seconds, lambda: weigh(question, passages, embedder)), embedder
+        return within(seconds, lambda: weigh(query.question, passages, embedder, context)), embedder
     except _FAILURES as error:
         log.warning("The embedder failed: %s", error)
-        return weigh(question, passages, None), None
+        return weigh(query.question, passages, None, context), None
 
 
 def _budget(query: Query, model: str, parts: Parts) -> int:
@@ -103,5 +105,5 @@ def _budget(query: Query, model: str, parts: Parts) -> int:
     known = parts.settings.models.get(model)
     if known is None:
         return budget
-    room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS - tokens(query.question)
-    return max(0, min(budget, room))
+    room = known.context_window - known.max_output_tokens - prompt.OVERHEAD_TOKENS
+    return max(0, min(budget, room - tokens(meant(query))))

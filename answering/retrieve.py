@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from answering.context import embedded, embedded_with_tokens, in_context, weighed_words
 from answering.fuse import fuse, merge
 from answering.languages import language_of
 from answering.left_out import reason
@@ -67,6 +68,7 @@ class _Asking:
     """A question with its vectors, embedded once per space, and where the time went."""
 
     question: str
+    context: str  # the question behind those asked before it; empty where none was
     retrieval: Retrieval
     rule: Rule
     limit: int
@@ -95,14 +97,16 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         behind = lagging(session, readable, ids)
         targets = _targets(session, ids)
     languages = parts.languages.of([target.corpus_id for target in targets], parts.database)
+    context = in_context(query)
     asked = _Asking(
         question=question,
+        context=context,
         retrieval=query.retrieval or Retrieval(),
         rule=readable,
         limit=max(parts.settings.answering.candidates, query.limit or 0),
         # English always: what was indexed before languages were told apart is stemmed so.
-        sparse=encode_question(question, dict.fromkeys((*languages, ENGLISH))),
-        language=language_of(question, languages),
+        sparse=_words(question, context, dict.fromkeys((*languages, ENGLISH))),
+        language=language_of(context or question, languages),
         lagging=behind,
         documents=query.documents,
     )
@@ -115,7 +119,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
     limits = parts.settings.answering
     wanted = query.limit or limits.passages
     fused = [_fused(space, candidates, asked) for space, candidates in found.items()]
-    passages, skipped = _reranked(question, merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
+    passages, skipped = _reranked(context or question, merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
     return Found(
         passages=tuple(passages[:wanted]),
         timings=asked.timings,
@@ -125,6 +129,11 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
         skipped=asked.skipped | skipped,
         embedders=tuple(dict.fromkeys(space.embedder for space in asked.vectors)),
     )
+
+
+def _words(question: str, context: str, languages: Collection[str]) -> SparseVector:
+    alone = encode_question(question, languages)
+    return weighed_words(alone, encode_question(context, languages)) if context else alone
 
 
 def _corpora(session: Session, query: Query, reader: Reader) -> list[Corpus]:
@@ -220,9 +229,8 @@ def _embedded(space: _Space, asked: _Asking, parts: Parts) -> Asked:
 def _embed(space: _Space, asked: _Asking, parts: Parts) -> Asked:
     embedder = parts.embedders.get(space.embedder)
     if space.tokens and TOKENS in asked.retrieval.arms and embedder.gives_tokens:
-        dense, tokens = embedder.embed_question_and_tokens(asked.question)
-        return Asked(dense, asked.sparse, tokens)
-    return Asked(embedder.embed_question(asked.question), asked.sparse)
+        return embedded_with_tokens(embedder, asked.question, asked.context, asked.sparse)
+    return Asked(embedded(embedder, asked.question, asked.context), asked.sparse)
 
 
 def _reranked(

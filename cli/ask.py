@@ -15,6 +15,9 @@ def ask(
     corpus: Annotated[list[str] | None, typer.Option(help="Ask only this corpus; may be repeated.")] = None,
     document: Annotated[list[str] | None, typer.Option(help="Id of the only document to ask; repeatable.")] = None,
     model: Annotated[str | None, typer.Option(help="Model that answers; the server's default otherwise.")] = None,
+    conversation: Annotated[
+        str | None, typer.Option(help="Id of the conversation that the question goes on with; --json shows it.")
+    ] = None,
     max_cost: Annotated[str | None, typer.Option(help="Dollars that the answer may cost at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
     as_json: AsJson = False,
@@ -22,13 +25,15 @@ def ask(
     """Ask a question and get an answer with its sources and its cost."""
     client: Client = context.obj
     only: dict[str, Any] = {"document_ids": document} if document else {}
+    only |= {"conversation_id": conversation} if conversation else {}
     limit = only | ({"max_cost_usd": max_cost} if max_cost else {})
     if dry_run:
         show_estimate(client.post("/v1/answers", _body(question, corpus, model) | only | {"dry_run": True}), as_json)
     elif as_json:
         emit(client.post("/v1/answers", _body(question, corpus, model) | limit))
     else:
-        ask_aloud(client, question, corpus, model, limit)
+        answer = ask_aloud(client, question, corpus, model, limit)
+        out.print(f"Ask on with --conversation {answer['conversation_id']}", style="dim", soft_wrap=True)
 
 
 def show_estimate(found: JsonObject, as_json: bool) -> None:

@@ -12,6 +12,12 @@ class AnsweringSettings(Section):
     model: str = Field(
         "", description="Model that answers by default; empty: the first of [models], else 'extractive'."
     )
+    earlier_questions: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="Questions asked before in a conversation by which the next is understood; 0: each stands alone.",
+    )
     candidates: int = Field(50, ge=1, le=500, description="Candidates each retrieval arm brings.")
     embed_deadline_s: PositiveSeconds = Field(
         20, description="Longest that embedding a question may take; late, its words alone are looked for."

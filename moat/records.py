@@ -269,3 +269,4 @@ class Answer:
     withheld: int = 0  # citations that are no longer shown
     flags: tuple[str, ...] = ()  # what was found in the sources, and withheld from or changed in the text
     links: tuple[str, ...] = ()  # the addresses in the text that may be shown as links
+    conversation_id: UUID | None = None

@@ -22,7 +22,10 @@ class AnswerRow(Table):
     status: Mapped[str]  # open, answered, abstained, failed
     body: Mapped[dict[str, Any] | None]
     corpora: Mapped[list[str] | None]  # those its text names as searched; None: what it drew on was not noted
+    asked: Mapped[list[str] | None]  # the corpora that were asked; None: it was interrupted before
+    conversation_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    __table_args__ = (Index("answers_by_conversation", "conversation_id"),)
 
 
 class CachedAnswer(Table):

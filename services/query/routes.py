@@ -19,6 +19,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from answering.accounts import on_account
 from answering.answer import Done, Event, Query, Retrieval, answer, estimate, search
 from answering.body import body_of, dollars
+from answering.conversation import in_conversation
 from answering.explain import explain
 from answering.flags import flagged
 from answering.history import find_answer, shown
@@ -65,7 +66,15 @@ def _search(body: SearchBody, reader: Reader, parts: Parts) -> JSONResponse:
         raise Forbidden("Only an admin may choose how to retrieve.", "Leave 'retrieval' out.")
     chosen = body.retrieval
     retrieval = Retrieval(tuple(dict.fromkeys(chosen.arms)), chosen.fusion, chosen.rerank) if chosen else None
-    query = Query(body.question, _corpora(body), _documents(body), limit=body.limit, retrieval=retrieval)
+    asked_for = Query(
+        body.question,
+        _corpora(body),
+        _documents(body),
+        limit=body.limit,
+        retrieval=retrieval,
+        earlier=tuple(body.earlier),
+    )
+    query = in_conversation(asked_for, reader, parts.answering)
     found = search(query, reader, on_account(query, reader, parts.answering, None))
     if parts.settings.log_questions:
         log.info("search", extra={"user": reader.user, "question": body.question})
@@ -102,6 +111,8 @@ async def ask(
         answer_id=uuid4(),
         passage_ids=passages,
         max_cost_usd=body.max_cost_usd,
+        conversation_id=body.conversation_id,
+        earlier=tuple(body.earlier),
     )
     # Until the passages are found, which comes with the first event; to wait for a model needs no turn.
     async with turn_of(reader, request):
@@ -180,9 +191,10 @@ def _replayed(body: dict[str, Any]) -> EventSourceResponse:
 
 def _check(body: QuestionBody, parts: Parts) -> None:
     limit = parts.settings.api.max_question_chars
-    if len(body.question) > limit:
+    longest = max(map(len, (body.question, *body.earlier)))
+    if longest > limit:
         raise TooLarge(
-            f"The question has {len(body.question):,} characters; the limit is {limit:,}.",
+            f"The question has {longest:,} characters; the limit is {limit:,}.",
             "Ask a shorter question, or upload the long text as a document.",
         )
 

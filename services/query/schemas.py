@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from services.schemas import Body, Shape
 
@@ -38,6 +38,10 @@ class QuestionBody(Body):
         None, min_length=1, max_length=100, description="Look at these documents alone; at all by default."
     )
 
+    earlier: list[str] = Field(
+        [], max_length=50, description="Questions asked before in the same conversation, oldest first."
+    )
+
     @field_validator("question")
     @classmethod
     def _says_something(cls, value: str) -> str:
@@ -57,11 +61,20 @@ class AnswerBody(QuestionBody):
     passage_ids: list[UUID] | None = Field(
         None, min_length=1, max_length=200, description="Admins only: read these passages instead of searching."
     )
+    conversation_id: UUID | None = Field(
+        None, description="That of an earlier answer of yours: the question is understood by those asked before it."
+    )
     max_cost_usd: Decimal | None = Field(
         None, ge=0, le=1_000_000, description="Refuse, before a model is asked, what can cost more than this."
     )
     dry_run: bool = Field(False, description="Say what the answer would cost, and do not ask a model.")
     stream: bool = Field(False, description="Answer as server-sent events: sources, token, citation, done, error.")
+
+    @model_validator(mode="after")
+    def _one_account_of_what_was_asked(self) -> Self:
+        if self.conversation_id is not None and self.earlier:
+            raise ValueError("'earlier' and 'conversation_id' both say what was asked before: send one of them")
+        return self
 
 
 class ArmShape(Shape):
@@ -160,6 +173,7 @@ class AnswerShape(Shape):
     withheld: int = Field(0, description="Citations that are no longer shown: their documents are gone.")
     flags: list[str] = Field([], description="What was found in the sources, and withheld or changed in the answer.")
     links: list[str] = Field([], description="Addresses in the answer that may be shown as links.")
+    conversation_id: UUID | None = Field(None, description="Send it along with the next question of a conversation.")
 
 
 class JudgementBody(Body):

@@ -20,7 +20,7 @@ from workers.reindex import advance_reindex
 from workers.sweep import _purge
 
 QUESTION = "When is lunch served in the canteen?"
-OWN = {"id", "cost", "timings", "created_at"}  # of each answer, however often it is given
+OWN = {"conversation_id", "id", "cost", "timings", "created_at"}  # of each answer, however often it is given
 
 
 class Canteen:
@@ -111,6 +111,16 @@ def test_question_to_chosen_documents_finds_no_answer_of_others(canteen: Canteen
         for _ in range(2):
             canteen.ask(canteen.ann, document_ids=documents)
             assert canteen.asked == asked
+
+
+def test_follow_up_is_answered_anew_and_a_question_that_follows_nothing_is_not(canteen: Canteen) -> None:
+    first = canteen.ask(canteen.ann)
+    other = canteen.ask(canteen.ann, "Where is the canteen for lunch?")
+    for _ in range(2):
+        canteen.ask(canteen.ann, conversation_id=other["conversation_id"])
+    assert canteen.asked == 4
+    again = canteen.ask(canteen.ann, conversation_id=first["conversation_id"])
+    assert (canteen.asked, again["cost"]["saved_usd"]) == (4, str(COST))
 
 
 def test_corpus_can_be_left_out(canteen: Canteen) -> None:

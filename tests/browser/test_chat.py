@@ -49,6 +49,31 @@ def test_question_without_an_answer_is_told_apart(page: Page, site: Site, tmp_pa
     expect(turn.locator(".marker")).to_have_count(0)
 
 
+def test_next_question_belongs_to_the_conversation_until_a_new_one_is_begun(page: Page, site: Site) -> None:
+    moat = site.scripted()
+    moat.script.extend([("done", whole("In March.", [], conversation_id="c1"))] for _ in range(3))
+    page.goto(site.page_url)
+    anew = page.get_by_role("button", name="New conversation")
+    expect(anew).to_be_hidden()
+    expect(ask(page, QUESTION)).to_contain_text("In March.")
+    expect(ask(page, "What does it cost?")).to_contain_text("In March.")
+    anew.click()
+    expect(page.locator("article.turn")).to_have_count(0)
+    expect(anew).to_be_hidden()
+    expect(ask(page, "When is lunch?")).to_contain_text("In March.")
+    assert [body.get("conversation_id") for body in moat.asked] == [None, "c1", None]
+
+
+def test_conversation_that_the_server_no_longer_knows_begins_anew(page: Page, site: Site) -> None:
+    moat = site.scripted()
+    moat.conversations.add("c2")
+    moat.script.extend([("done", whole("In March.", [], conversation_id=name))] for name in ("c1", "c2"))
+    page.goto(site.page_url)
+    expect(ask(page, QUESTION)).to_contain_text("In March.")
+    expect(ask(page, "What does it cost?")).to_contain_text("In March.")
+    assert [body.get("conversation_id") for body in moat.asked] == [None, "c1", None]
+
+
 def test_text_streams_and_done_replaces_it(page: Page, site: Site) -> None:
     hold = Hold()
     cited = citation(1, "Handbook", "Permits are renewed every March.")

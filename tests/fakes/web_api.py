@@ -43,6 +43,7 @@ class FakeMoat:
     script: deque[Sequence[Event | Hold]] = field(default_factory=deque)
     asked: list[dict[str, Any]] = field(default_factory=list)
     feedback: list[dict[str, Any]] = field(default_factory=list)
+    conversations: set[str] = field(default_factory=set)  # those that are known; none: every one is
     abandoned: int = 0
 
     def add_corpus(self, name: str) -> dict[str, Any]:
@@ -183,6 +184,8 @@ def create_fake(moat: FakeMoat) -> FastAPI:
             return refusal
         body = await request.json()
         moat.asked.append(body)
+        if moat.conversations and body.get("conversation_id") not in {None, *moat.conversations}:
+            return problem(404, "Not found", "There is no such conversation of yours.", "Begin one.")
         events = moat.script.popleft() if moat.script else extract(moat, body)
         return EventSourceResponse(play(moat, request, events))
 

@@ -3,7 +3,7 @@ const COUNT = new Intl.NumberFormat("en-US");
 /** Say what an answer cost in one line: money, model, tokens in and out, seconds. */
 export function costLine(answer, elapsedS) {
   const calls = answer.cost?.calls ?? [];
-  const last = calls.filter((call) => call.kind !== "embedding" && call.kind !== "rerank").at(-1);
+  const last = calls.filter((call) => call.kind === "answer").at(-1);
   const model = last ? `${last.provider}/${last.model}` : answer.model;
   const parts = [isZero(answer.cost?.total_usd) ? "free" : dollars(answer.cost.total_usd), model];
   const sum = (field) => calls.reduce((total, call) => total + (call[field] ?? 0), 0);

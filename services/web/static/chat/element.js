@@ -18,6 +18,7 @@ export class MoatChat extends HTMLElement {
   #client = null;
   #abort = null;
   #turns = [];
+  #conversation = null; // its id, once the first answer has named it
 
   constructor() {
     super();
@@ -53,6 +54,7 @@ export class MoatChat extends HTMLElement {
     const floating = this.hasAttribute("floating");
     const heading = this.getAttribute("heading") || "Ask the documents";
     const placeholder = this.getAttribute("placeholder") || "Ask a question";
+    this.heading = heading;
     this.log = h("div", { class: "log" }, welcome(heading));
     this.status = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
     const field = { rows: "1", placeholder, "aria-label": placeholder, enterkeyhint: "send" };
@@ -67,7 +69,9 @@ export class MoatChat extends HTMLElement {
     const panel = { class: "panel", "aria-label": heading, id: "panel", role: floating ? "dialog" : "region" };
     this.panel = h("section", { ...panel, hidden: floating });
     if (floating) this.panel.append(this.header(heading));
-    this.panel.append(this.log, this.status, form);
+    const anew = { class: "anew", type: "button", hidden: true, onclick: () => this.restart() };
+    this.anew = h("button", anew, icon("plus"), "New conversation");
+    this.panel.append(this.log, this.status, this.anew, form);
     this.#root.append(this.panel);
     if (floating) this.#root.append(this.launcherButton(heading));
   }
@@ -137,11 +141,14 @@ export class MoatChat extends HTMLElement {
     try {
       const corpora = await this.corpora;
       const body = corpora?.length ? { question, corpora } : { question };
-      for await (const { event, data } of this.client().answer(body, this.#abort.signal)) {
+      for await (const { event, data } of this.answered(body, this.#abort.signal)) {
         const following = this.atEnd();
         turn.take(event, data);
         if (following) this.scrollToEnd();
-        if (event === "done") this.tell("moat-answer", data);
+        if (event === "done") {
+          this.#conversation = data.conversation_id ?? null;
+          this.tell("moat-answer", data);
+        }
       }
     } catch (fault) {
       if (fault.name === "AbortError") turn.stopped();
@@ -151,6 +158,31 @@ export class MoatChat extends HTMLElement {
       this.busy(false);
       this.scrollToEnd(turn);
     }
+  }
+
+  /** Ask within the conversation; one that the server no longer knows begins anew. */
+  async *answered(body, signal) {
+    if (this.#conversation) {
+      try {
+        yield* this.client().answer({ ...body, conversation_id: this.#conversation }, signal);
+        return;
+      } catch (problem) {
+        if (problem.status !== 404) throw problem;
+        this.#conversation = null;
+      }
+    }
+    yield* this.client().answer(body, signal);
+  }
+
+  /** Forget what was asked so far, so that the next question stands alone. */
+  restart() {
+    this.#abort?.abort();
+    this.#conversation = null;
+    this.#turns = [];
+    this.anew.hidden = true;
+    this.log.replaceChildren(welcome(this.heading));
+    this.status.textContent = "A new conversation.";
+    this.question.focus();
   }
 
   newTurn(question) {
@@ -166,6 +198,7 @@ export class MoatChat extends HTMLElement {
     if (!this.#turns.length) this.log.replaceChildren();
     this.#turns.push(turn);
     this.log.append(turn.element);
+    this.anew.hidden = false;
     this.status.textContent = "Searching the documents.";
     this.scrollToEnd();
     return turn;

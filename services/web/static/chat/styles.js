@@ -114,6 +114,10 @@ blockquote { margin-top: 7px; padding-inline-start: 12px; border-inline-start: 3
 .link { margin-top: 9px; color: var(--_accent); font-size: 13px; font-weight: 600; }
 .link:hover { text-decoration: underline; }
 
+.anew { display: flex; align-items: center; gap: 6px; align-self: center; padding: 4px 11px; border-radius: 999px;
+  color: var(--_muted); font-size: 12.5px; }
+.anew .icon { width: 13px; height: 13px; }
+.anew:hover { background: var(--_raised); color: var(--_ink); }
 .end { display: flex; align-items: flex-start; gap: 12px; margin-top: 14px; }
 .cost { flex: 1; min-width: 0; color: var(--_muted); font-size: 12.5px; font-variant-numeric: tabular-nums;
   padding-top: 3px; }
