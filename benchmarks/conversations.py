@@ -22,6 +22,7 @@ from benchmarks.question_sets import question_set
 from benchmarks.server import connect, running_moat, upload
 from benchmarks.sets import set_folder
 from benchmarks.tables import table
+from evaluation.arms import PASSAGES
 from evaluation.bootstrap import SEED, paired_difference
 from evaluation.metrics import ndcg
 from evaluation.records import Question
@@ -71,7 +72,7 @@ def _asked(
 ) -> tuple[list[float], list[float]]:
     scores, times_ms = [], []
     for question in questions:
-        body = {"question": question.text, "earlier": earlier.get(question.id, []), "limit": DEPTH}
+        body = {"question": question.text, "earlier": earlier.get(question.id, []), "limit": PASSAGES}
         started = time.perf_counter()
         passages = http.post("/v1/search", json=body).raise_for_status().json()["passages"]
         times_ms.append((time.perf_counter() - started) * 1000)

@@ -67,6 +67,16 @@ def test_search_prints_passages_and_explains_them(knowing: Any, moat: Any) -> No
     assert len(json.loads(moat("search", "days of leave", "--limit", 1, "--json").out)["passages"]) == 1
 
 
+def test_a_question_goes_on_with_a_conversation(knowing: Any, moat: Any) -> None:
+    first = moat("ask", "How many days of leave in a year?")
+    conversation = first.out.rsplit("--conversation ", 1)[1].split()[0]
+    then = json.loads(moat("ask", "And in the second year?", "--conversation", conversation, "--json").out)
+    assert then["conversation_id"] == conversation
+    unknown = moat("ask", "And then?", "--conversation", "00000000-0000-0000-0000-000000000000")
+    assert unknown.code == 1
+    assert "There is no conversation" in unknown.err
+
+
 def test_a_search_and_a_question_go_to_chosen_documents(knowing: Any, moat: Any) -> None:
     found = json.loads(moat("search", "days of leave", "--json").out)["passages"]
     pay = next(passage["document_id"] for passage in found if passage["key"] == "pay.txt")
