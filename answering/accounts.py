@@ -1,9 +1,11 @@
 """What else than the answer itself has to be paid for it: its question's embedding, and reading the best passages."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from uuid import UUID
 
+from answering.pack import Source
 from answering.query import Parts, Query
 from moat.access import find_corpus, readable_corpora
 from moat.ledger import CallContext
@@ -23,6 +25,12 @@ def on_account(query: Query, reader: Reader, parts: Parts, answer_id: UUID | Non
 
     reranking = parts.reranking and parts.reranking.charged(purpose)
     return replace(parts, embedders=charged(parts.embedders, purpose), reranking=reranking)
+
+
+def for_answer(query: Query, reader: Reader, sources: Sequence[Source]) -> CallContext:
+    """Say on whose behalf a model reads these sources; the corpora of earlier questions must allow it too."""
+    corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
+    return CallContext(query.answer_id, reader, corpora, most_usd=query.max_cost_usd, beside=query.earlier_corpora)
 
 
 def asked_corpora(query: Query, reader: Reader, parts: Parts) -> tuple[str, ...]:

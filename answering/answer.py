@@ -10,12 +10,12 @@ from anyio import CancelScope, to_thread
 from sqlalchemy.orm import Session
 
 from answering import cache, extractive, prompt
-from answering.accounts import on_account
+from answering.accounts import for_answer, on_account
 from answering.body import body_of
 from answering.chosen import chosen
 from answering.conflicts import told
 from answering.context import meant
-from answering.conversation import in_conversation
+from answering.conversation import as_told, in_conversation
 from answering.draft import Draft
 from answering.estimate import Estimate, add_judge, add_search, check_ceiling, estimate_call
 from answering.events import Cited, Done, Event, Sources, Token
@@ -23,6 +23,7 @@ from answering.guard import WITHHELD, Guard
 from answering.history import note_documents
 from answering.nearest import nothing_found
 from answering.pack import Source
+from answering.patience import waiting
 from answering.query import Found, Parts, Query, Retrieval
 from answering.quote import cite
 from answering.reading import Reading, read
@@ -33,7 +34,7 @@ from answering.verify import Checker
 from answering.withhold import without_record
 from moat import audit, ledger
 from moat.errors import BudgetExceeded, MoatError
-from moat.llm.gateway import EXTRACTIVE, CallContext
+from moat.llm.gateway import EXTRACTIVE
 from moat.records import Answer, Cost, Reader
 from moat.tables import AnswerRow
 
@@ -66,7 +67,7 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
         found, reading = await to_thread.run_sync(_prepare, draft, parts)
         sources = reading.sources
         if sources and draft.kept is None and draft.model != EXTRACTIVE:
-            await to_thread.run_sync(check_ceiling, draft.model, query, sources, parts)
+            await to_thread.run_sync(check_ceiling, draft.model, draft.query, sources, parts)
         yield Sources(tuple(p for source in sources for p in source.passages))
         async with aclosing(_write(draft, found, reading, parts)) as events:
             async for event in events:
@@ -116,6 +117,8 @@ def _prepare(draft: Draft, parts: Parts) -> tuple[Found, Reading]:
     draft.flags |= reading.flags
     draft.used.update(p.document_id for source in reading.sources for p in source.passages)
     _recall(draft, found, reading.sources, parts)
+    if reading.sources and draft.model != EXTRACTIVE:
+        draft.query = as_told(draft.query, draft.model, draft.reader, reading.sources, parts)
     return found, reading
 
 
@@ -175,14 +178,12 @@ async def _extract(draft: Draft, found: Found, reading: Reading, parts: Parts) -
 async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) -> AsyncGenerator[Token | Cited, None]:
     sources, mark, limits = reading.sources, prompt.new_mark(), parts.settings.answering
     guard = _guard(draft, sources, mark, parts)
-    corpora = tuple(sorted({p.corpus for source in sources for p in source.passages}))
-    purpose = CallContext(draft.query.answer_id, draft.reader, corpora, most_usd=draft.query.max_cost_usd)
-    judge = judge_for(meant(draft.query), purpose, parts)
-    support = None if limits.unverified == "show" else Support(meant(draft.query), sources, reading.embedder, judge)
-    checker = Checker(
-        draft.query.question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut"
-    )
-    asked = prompt.messages(draft.query.question, sources, mark, draft.query.earlier)
+    purpose = for_answer(draft.query, draft.reader, sources)
+    judge = judge_for(meant(draft.query), purpose, parts, until=draft.started + limits.deadline_s)
+    question = draft.query.question  # what was asked before it vouches for no number
+    support = None if limits.unverified == "show" else Support(question, sources, reading.embedder, judge)
+    checker = Checker(question, sources, guard, parts.settings.api.public_url, support, cut=limits.unverified == "cut")
+    asked = prompt.messages(question, sources, mark, draft.query.earlier)
     stream = parts.gateway.stream(draft.model, asked, purpose=purpose)
     finish_reason = ""
     try:
@@ -192,14 +193,14 @@ async def _generate(draft: Draft, found: Found, reading: Reading, parts: Parts) 
                 draft.model = delta.model or draft.model  # a fallback may have answered
                 if delta.tool_call:
                     draft.flags.add("tool_call_ignored")
-                for event in await to_thread.run_sync(checker.feed, delta.text):  # it may embed a sentence
+                for event in await waiting(checker.feed, delta.text):  # it may embed a sentence, or ask about it
                     yield event
-        for event in await to_thread.run_sync(checker.finish):
+        for event in await waiting(checker.finish):
             yield event
     finally:
         draft.learn(guard)
         draft.flags |= {"unverified"} if checker.unverified else set()
-        draft.flags |= {"degraded"} if judge is not None and judge.given_up else set()
+        draft.flags |= {"degraded"} if judge is not None and judge.left_out else set()
     notes = [
         reading.note,
         checker.note,

@@ -21,8 +21,8 @@ LONGEST_CHARS = 200
 
 def within_reach(question: str, earlier: Sequence[str], most: int) -> tuple[str, ...]:
     """Give the beginnings of the last different questions of those asked before."""
-    different = [text for text in dict.fromkeys(earlier) if text.strip() and text != question]
-    return tuple(" ".join(text.split())[:LONGEST_CHARS] for text in different[-most:]) if most else ()
+    latest = dict.fromkeys(text for text in reversed(earlier) if text.strip() and text != question)
+    return tuple(" ".join(text.split())[:LONGEST_CHARS] for text in reversed([*latest][:most]))
 
 
 def in_context(query: Query) -> str:
@@ -33,6 +33,11 @@ def in_context(query: Query) -> str:
 def meant(query: Query) -> str:
     """Give the question in its context, or alone where it has none."""
     return in_context(query) or query.question.strip()
+
+
+def as_reranked(query: Query) -> str:
+    """Give the question behind the one before it: a reader of whole texts cannot weigh what it reads."""
+    return " ".join([*query.earlier[-1:], query.question.strip()])
 
 
 def embedded(embedder: Embedder, question: str, context: str) -> Vector:

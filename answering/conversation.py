@@ -1,19 +1,21 @@
 """Which questions were asked before in the same conversation: the reader's own, and none of what they were answered.
 
 An answer was made of documents, and who may read those or which provider they may reach can be another matter today;
-a follow-up finds what it needs of them anew. An earlier question goes only where this one does: it counts if it was
-asked of these corpora, or of some of them.
+a follow-up finds what it needs of them anew. An earlier question counts if it was asked of these corpora, or of some
+of them, and is told to a model that all of those allow.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select
 
-from answering.accounts import asked_corpora
+from answering.accounts import asked_corpora, for_answer
 from answering.context import within_reach
+from answering.pack import Source
 from answering.query import Parts, Query
-from moat.errors import NotFound
+from moat.errors import NoConversation
 from moat.records import Reader
 from moat.tables import AnswerRow
 
@@ -22,15 +24,32 @@ _LOOK_BACK = 20
 
 
 def in_conversation(query: Query, reader: Reader, parts: Parts) -> Query:
-    """Give the query with the questions asked before it; raises NotFound for a conversation of another's or none."""
+    """Give the query with the questions asked before it; raises NoConversation for one of another's or none."""
     most = parts.settings.answering.earlier_questions
-    earlier = query.earlier
     if query.conversation_id is not None:
-        earlier = _asked_before(query, query.conversation_id, reader, parts)
-    return replace(query, earlier=within_reach(query.question, earlier, most))
+        asked = _asked_before(query, query.conversation_id, reader, parts)
+    elif query.earlier:  # the caller says so: of what they were asked is not known
+        now = asked_corpora(query, reader, parts)
+        asked = [(text, now) for text in query.earlier]
+    else:
+        return query
+    earlier = within_reach(query.question, [text for text, _ in asked], most)
+    corpora = sorted({corpus for _, those in asked for corpus in those}) if earlier else ()
+    return replace(query, earlier=earlier, earlier_corpora=tuple(corpora))
 
 
-def _asked_before(query: Query, conversation_id: UUID, reader: Reader, parts: Parts) -> tuple[str, ...]:
+def as_told(query: Query, model: str, reader: Reader, sources: Sequence[Source], parts: Parts) -> Query:
+    """Give the query as this model may read it: without the earlier questions where their corpora do not allow it.
+
+    They have told by then what to look for. The model reads text of the corpora that something was found in, which
+    may be others.
+    """
+    if query.earlier and not parts.gateway.may(model, for_answer(query, reader, sources)):
+        return replace(query, earlier=(), earlier_corpora=())
+    return query
+
+
+def _asked_before(query: Query, conversation_id: UUID, reader: Reader, parts: Parts) -> list[tuple[str, Sequence[str]]]:
     statement = (
         select(AnswerRow.question, AnswerRow.asked)
         .where(AnswerRow.conversation_id == conversation_id, AnswerRow.user == reader.user)
@@ -40,9 +59,6 @@ def _asked_before(query: Query, conversation_id: UUID, reader: Reader, parts: Pa
     with parts.database.reading() as session:
         rows = session.execute(statement).all()
     if not rows:
-        raise NotFound(
-            f"There is no conversation {conversation_id} of yours.",
-            "Leave conversation_id out to begin one; each answer says which it belongs to.",
-        )
+        raise NoConversation(f"There is no conversation {conversation_id} of yours.")
     now = set(asked_corpora(query, reader, parts))
-    return tuple(row.question for row in reversed(rows) if row.asked is not None and set(row.asked) <= now)
+    return [(row.question, row.asked) for row in reversed(rows) if row.asked is not None and set(row.asked) <= now]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from answering import prompt
 from answering.body import dollars
-from answering.context import in_context, meant
+from answering.context import as_reranked, in_context, meant
 from answering.pack import Source
 from answering.query import Found, Parts, Query
 from answering.sentence_judge import KIND, LONGEST_CLAIM_TOKENS, judging
@@ -86,14 +86,14 @@ def add_judge(told: Estimate, query: Query, sources: Sequence[Source], parts: Pa
     except MoatError as error:
         return replace(told, why=f"{told.why} {limits.judge} cannot be asked about its sentences: {error.detail}")
     with parts.database.reading() as session:
-        usual = _judged(session, told.model, limits.judge_calls)
+        usual, length = _judged(session, told.model, limits.judge_calls)
     ceiling_usd = limits.judge_calls * quoted.ceiling_usd
     return replace(
         told,
-        expected_usd=told.expected_usd + usual * min(quoted.expected_usd(VERDICT_TOKENS), quoted.ceiling_usd),
+        expected_usd=told.expected_usd + usual * min(quoted.expected_usd(length), quoted.ceiling_usd),
         ceiling_usd=told.ceiling_usd + ceiling_usd,
-        why=f"{told.why} With up to ${dollars(ceiling_usd)} for {limits.judge}, which is asked about "
-        f"{usual} sentences, and no more than {limits.judge_calls}.",
+        why=f"{told.why} With up to ${dollars(ceiling_usd)} for {limits.judge}, of whose calls "
+        f"{usual} are expected and {limits.judge_calls} are the most.",
     )
 
 
@@ -106,15 +106,15 @@ def add_search(told: Estimate, query: Query, found: Found, parts: Parts) -> Esti
         return told
     settings, question = parts.settings, query.question.strip()
     paid = [name for name in found.embedders if is_paid(name, settings)]
-    read_tokens = count_tokens(question) + count_tokens(in_context(query))
-    prices = [embedding_price(name, read_tokens, settings) for name in paid]
+    texts = [text for text in (question, in_context(query)) if text]  # each is embedded by itself
+    prices = [embedding_price(name, count_tokens(text), settings) for name in paid for text in texts]
     expected_usd = sum((price.expected_usd for price in prices), Decimal(0))
     ceiling_usd = sum((price.ceiling_usd for price in prices), Decimal(0))
     why = [f"embedding the question by {name}" for name in paid]
     reranker = settings.answering.reranker
     if parts.reranking is not None and reranker in settings.models and found.passages:
         read = [passage.text for passage in found.passages[: settings.answering.rerank_passages]]
-        most_usd = parts.gateway.reranking_ceiling(reranker, question, read)
+        most_usd = parts.gateway.reranking_ceiling(reranker, as_reranked(query), read)
         expected_usd, ceiling_usd = expected_usd + most_usd, ceiling_usd + most_usd
         why.append(f"reranking by {reranker}")
     if not why:
@@ -145,13 +145,14 @@ def _lengths(session: Session, model: str) -> list[int]:
     return list(session.scalars(_last_answers(model, CallRow.output_tokens)))
 
 
-def _judged(session: Session, model: str, most: int) -> int:
-    """Count the sentences of an answer of this model that are judged, as far as is known."""
+def _judged(session: Session, model: str, most: int) -> tuple[int, int]:
+    """Tell how many sentences of an answer of this model are judged, and the tokens of a verdict, as far as known."""
     answers = list(session.scalars(_last_answers(model, CallRow.answer_id)))
-    if not answers:
-        return -(-most // 2)
-    judged = select(func.count()).where(CallRow.answer_id.in_(answers), CallRow.kind == KIND)
-    return -(-(session.scalar(judged) or 0) // len(answers))
+    judged = select(func.count(), func.sum(CallRow.output_tokens))
+    calls, written = session.execute(judged.where(CallRow.answer_id.in_(answers), CallRow.kind == KIND)).one()
+    if not calls:
+        return -(-most // 2), VERDICT_TOKENS
+    return min(most, -(-calls // len(answers))), -(-int(written) // calls)
 
 
 def _last_answers(model: str, wanted: InstrumentedAttribute[Any]) -> Select[Any]:

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 
 Result = TypeVar("Result")
+Given = TypeVarTuple("Given")
 # Work that hangs keeps its thread. When all hang, what is asked for next is late too, and nobody waits for ever.
 _AT_ONCE = 32
+_WAITING_AT_ONCE = 200
+_waiting: RunVar[CapacityLimiter] = RunVar("waiting")
 _pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="bounded")
 
 
@@ -18,3 +24,13 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     except TimeoutError:
         future.cancel()  # if it has not begun
         raise
+
+
+async def waiting(work: Callable[[*Given], Result], *given: *Given) -> Result:
+    """Do work that may wait for a provider in a thread of its own kind: those that serve the API stay free."""
+    try:
+        places = _waiting.get()
+    except LookupError:
+        places = CapacityLimiter(_WAITING_AT_ONCE)
+        _waiting.set(places)
+    return await to_thread.run_sync(work, *given, limiter=places)

@@ -58,6 +58,7 @@ class Query:
     max_cost_usd: Decimal | None = None  # what the call may cost at most
     conversation_id: UUID | None = None  # None: it begins one
     earlier: tuple[str, ...] = ()  # the questions asked before it, oldest first
+    earlier_corpora: tuple[str, ...] = ()  # what those were asked of
 
 
 @dataclass(frozen=True, slots=True)

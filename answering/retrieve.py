@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from answering.context import embedded, embedded_with_tokens, in_context, weighed_words
+from answering.context import as_reranked, embedded, embedded_with_tokens, in_context, weighed_words
 from answering.fuse import fuse, merge
 from answering.languages import language_of
 from answering.left_out import reason
@@ -119,7 +119,7 @@ def search(query: Query, reader: Reader, parts: Parts) -> Found:
     limits = parts.settings.answering
     wanted = query.limit or limits.passages
     fused = [_fused(space, candidates, asked) for space, candidates in found.items()]
-    passages, skipped = _reranked(context or question, merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
+    passages, skipped = _reranked(as_reranked(query), merge(fused, max(wanted, limits.rerank_passages)), asked, parts)
     return Found(
         passages=tuple(passages[:wanted]),
         timings=asked.timings,

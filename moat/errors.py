@@ -121,6 +121,12 @@ class NotFound(MoatError):
     title = "Not found"
 
 
+class NoConversation(NotFound):
+    """The conversation does not exist, or not for this reader."""
+
+    default_hint = "Leave conversation_id out to begin one; each answer says which it belongs to."
+
+
 class Conflict(MoatError):
     """The thing exists already or is in a state that does not allow this."""
 

@@ -42,6 +42,7 @@ class CallContext:
     kind: str = "answer"
     document_id: UUID | None = None  # whose ingestion needs it
     most_usd: Decimal | None = None  # what all calls of its answer may cost together
+    beside: tuple[str, ...] = ()  # corpora that must allow it too, though no text of theirs is sent
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ class Body(BaseModel):
     @field_validator("*")
     @classmethod
     def _without_null(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(text, str) and "\0" in text for text in texts):
             raise ValueError("a null character is not allowed")  # PostgreSQL cannot store it
         return value
 

@@ -108,6 +108,10 @@ class Gateway:
         await self._finish(model, lambda name: self._planner.reranking(name, query, documents, purpose), work)
         return found[-1].scores
 
+    def may(self, model: str, context: CallContext) -> bool:
+        """Tell whether such a call of this model may be made."""
+        return self._planner.may(model, context)
+
     def quote(self, model: str, messages: Sequence[Message]) -> Quote:
         """Say what a call would cost; raises InvalidRequest and UnpricedModel as the call would."""
         return self._planner.chat(model, tuple(messages), _NOBODY).quote()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from moat.database import Database
-from moat.errors import InvalidRequest, Unavailable, UnpricedModel
+from moat.errors import InvalidRequest, ModelNotAllowed, Unavailable, UnpricedModel
 from moat.ledger import CallContext
 from moat.llm.policy import check_allowed
 from moat.llm.price_book import PriceBook
@@ -164,6 +164,15 @@ class Planner:
         """Raise ModelNotAllowed unless the call may be made."""
         with self._database.reading() as session:
             self.check_in(session, plan)
+
+    def may(self, name: str, context: CallContext) -> bool:
+        """Tell whether a call would pass `check`."""
+        with self._database.reading() as session:
+            try:
+                check_allowed(session, self._settings, name, context)
+            except ModelNotAllowed:
+                return False
+        return True
 
     def check_in(self, session: Session, plan: Plan) -> None:
         """As `check`, in a transaction under way."""

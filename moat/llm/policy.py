@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from moat.errors import ModelNotAllowed
 from moat.ledger import CallContext
 from moat.provider_settings import LOCAL_ONLY, ModelSettings, ProviderSettings
+from moat.records import Reader
 from moat.settings import Settings
 from moat.tables import Corpus
 
@@ -23,8 +24,9 @@ def check_allowed(session: Session, settings: Settings, name: str, context: Call
     """
     provider = name.partition("/")[0]
     known, server = settings.models[name], settings.providers[provider]
-    _check_settings(name, known, context)
-    for corpus, reach in _reaches(session, context.corpora):
+    corpora = tuple(dict.fromkeys((*context.corpora, *context.beside)))
+    _check_settings(name, known, context.reader, corpora)
+    for corpus, reach in _reaches(session, corpora):
         allowed = settings.data.reach if reach is None else reach
         if not may_reach(allowed, provider, server):
             place = f"{provider} in {server.region}" if server.region else provider
@@ -41,12 +43,12 @@ def may_reach(reach: Sequence[str] | None, provider: str, server: ProviderSettin
     return any(place in places for place in reach)
 
 
-def _check_settings(name: str, known: ModelSettings, context: CallContext) -> None:
-    others = [corpus for corpus in context.corpora if known.corpora and corpus not in known.corpora]
+def _check_settings(name: str, known: ModelSettings, reader: Reader, corpora: Sequence[str]) -> None:
+    others = [corpus for corpus in corpora if known.corpora and corpus not in known.corpora]
     if others:
         raise ModelNotAllowed(f"{name} may not read the corpus {others[0]!r}.")
-    groups = context.reader.groups
-    if known.groups and not context.reader.is_admin and not groups.intersection(known.groups):
+    groups = reader.groups
+    if known.groups and not reader.is_admin and not groups.intersection(known.groups):
         raise ModelNotAllowed(f"{name} is for other groups than yours.")
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
@@ -38,7 +38,7 @@ class QuestionBody(Body):
         None, min_length=1, max_length=100, description="Look at these documents alone; at all by default."
     )
 
-    earlier: list[str] = Field(
+    earlier: list[Annotated[str, Field(min_length=1)]] = Field(
         [], max_length=50, description="Questions asked before in the same conversation, oldest first."
     )
 

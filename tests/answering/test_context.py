@@ -46,6 +46,7 @@ def test_last_different_questions_count_by_their_beginning() -> None:
     assert within_reach("two", asked, 3) == ("one", "three three", "x" * LONGEST_CHARS)
     assert within_reach("four", asked, 2) == ("three three", "x" * LONGEST_CHARS)
     assert within_reach("four", asked, 0) == ()
+    assert within_reach("five", ("one", "two", "three", "one"), 2) == ("three", "one")
 
 
 def test_context_is_the_question_behind_the_earlier_ones() -> None:

@@ -72,6 +72,7 @@ def test_conversation_that_the_server_no_longer_knows_begins_anew(page: Page, si
     expect(ask(page, QUESTION)).to_contain_text("In March.")
     expect(ask(page, "What does it cost?")).to_contain_text("In March.")
     assert [body.get("conversation_id") for body in moat.asked] == [None, "c1", None]
+    expect(page.locator("moat-chat .begun")).to_contain_text("no longer known")
 
 
 def test_text_streams_and_done_replaces_it(page: Page, site: Site) -> None:

@@ -185,7 +185,7 @@ def create_fake(moat: FakeMoat) -> FastAPI:
         body = await request.json()
         moat.asked.append(body)
         if moat.conversations and body.get("conversation_id") not in {None, *moat.conversations}:
-            return problem(404, "Not found", "There is no such conversation of yours.", "Begin one.")
+            return problem(404, "Not found", "There is no such conversation.", "Begin one.", "no_conversation")
         events = moat.script.popleft() if moat.script else extract(moat, body)
         return EventSourceResponse(play(moat, request, events))
 
@@ -248,8 +248,9 @@ def whole(answer: str, citations: list[dict[str, Any]], *, abstained: bool = Fal
     return {**made, "model": "extractive", "timings": {"total_ms": 40.2}, **more}
 
 
-def problem(status: int, title: str, detail: str, hint: str) -> JSONResponse:
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "hint": hint}
+def problem(status: int, title: str, detail: str, hint: str, code: str = "") -> JSONResponse:
+    kind = f"urn:moat:{code}" if code else "about:blank"
+    body = {"type": kind, "title": title, "status": status, "detail": detail, "hint": hint}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 

@@ -11,7 +11,7 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from moat.database import Database, _alembic
-from moat.tables import AnswerDocument, AuditHead, Idempotency, utc_now
+from moat.tables import AnswerDocument, AnswerRow, AuditHead, Feedback, Idempotency, utc_now
 from tests.fakes.postgres import postgres, postgres_url
 
 __all__ = ["postgres", "postgres_url"]
@@ -68,3 +68,20 @@ def test_documents_of_answers_are_named_and_replies_keep_ids_alone(database: Dat
         responses = session.scalars(sa.select(Idempotency.response).order_by(Idempotency.key)).all()
         assert responses == [{"id": str(one)}, None]
         assert session.scalars(sa.select(AuditHead.seq)).all() == [0]
+
+
+def test_way_back_from_conversations_keeps_what_refers_to_answers(database: Database) -> None:
+    database.migrate()
+    answer = uuid4()
+    with database.transaction() as session:
+        row = AnswerRow(id=answer, user="ann", question="Why?", status="answered", conversation_id=uuid4())
+        session.add_all([row, Feedback(answer_id=answer, rating="up")])
+    before = ScriptDirectory.from_config(_alembic()).get_revision("0023_conversations").down_revision
+    with database.engine.begin() as connection:
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.downgrade(config, str(before))
+    database.migrate()
+    with database.reading() as session:
+        assert session.query(Feedback).one().answer_id == answer
+        assert session.get_one(AnswerRow, answer).conversation_id is None

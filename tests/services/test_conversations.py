@@ -1,5 +1,6 @@
 """A question may go on with a conversation: one's own, over the same corpora, as long as it is remembered."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -79,6 +80,30 @@ def test_question_asked_of_more_corpora_is_not_told_where_only_some_are_asked(ap
     assert f"{FIRST}\n{THEN}\n</earlier-" in told(fake)
 
 
+def test_model_is_not_told_a_question_of_a_corpus_that_may_not_reach_it(api: Api, fake: FakeOpenAI) -> None:
+    api.corpus("secrets")
+    api.admin.patch("/v1/corpora/secrets", json={"reach": ["local only"]})
+    secret = ask(api.admin, "What is the canteen secret of lunch?", corpora=["secrets"], model="extractive")
+    lunch = api.admin.get("/v1/corpora/default/documents").json()["items"][0]["id"]
+    for more in ({}, {"document_ids": [lunch]}):
+        answered = ask(api.admin, THEN, conversation_id=secret["conversation_id"], **more)
+        assert answered["model"] == "fake/large"
+        assert "<earlier-" not in told(fake)
+    api.admin.patch("/v1/corpora/secrets", json={"reach": ["fake"]})
+    ask(api.admin, "Lunch, badge?", conversation_id=secret["conversation_id"])
+    assert "What is the canteen secret of lunch?" in told(fake)
+
+
+def test_number_of_an_earlier_question_is_held_by_nothing(tmp_path: Path) -> None:
+    with openai_server(Reply(("Lunch is served in the canteen at 13 [1].",))) as fake:
+        api = with_model(tmp_path, fake)
+        alone = ask(api.admin, FIRST)
+        within = ask(api.admin, FIRST, earlier=["Is lunch served in the canteen at 13?"])
+        api.close()
+    assert "[unverified]" in alone["answer"]
+    assert "[unverified]" in within["answer"]
+
+
 def test_forgotten_history_ends_its_conversations(api: Api) -> None:
     begun = ask(api.admin, FIRST)["conversation_id"]
     assert api.admin.delete("/v1/users/admin/history").status_code == 202
@@ -114,5 +139,9 @@ def test_caller_that_remembers_by_itself_says_what_was_asked(api: Api, fake: Fak
     assert found.json()["passages"]
     both = {"question": THEN, "earlier": [FIRST], "conversation_id": str(uuid4())}
     assert "send one of them" in problem(api.admin.post("/v1/answers", json=both), 422)["detail"]
+    for broken in ("", "\ud83d", "a\0b"):
+        content = json.dumps({"question": THEN, "earlier": [broken]})
+        sent = api.admin.post("/v1/search", content=content, headers={"Content-Type": "application/json"})
+        problem(sent, 422)
     long = {"question": THEN, "earlier": ["x" * 100_000]}
     problem(api.admin.post("/v1/search", json=long), 413)

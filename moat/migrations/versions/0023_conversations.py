@@ -10,14 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("answers", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("conversation_id", sa.Uuid(), nullable=True))
-        batch_op.add_column(sa.Column("asked", sa.JSON(none_as_null=True), nullable=True))
-        batch_op.create_index("answers_by_conversation", ["conversation_id"])
+    op.add_column("answers", sa.Column("conversation_id", sa.Uuid(), nullable=True))
+    op.add_column("answers", sa.Column("asked", sa.JSON(none_as_null=True), nullable=True))
+    op.create_index("answers_by_conversation", "answers", ["conversation_id"])
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("answers", schema=None) as batch_op:
-        batch_op.drop_index("answers_by_conversation")
-        batch_op.drop_column("asked")
-        batch_op.drop_column("conversation_id")
+    # Not in a batch: on SQLite that makes the table anew, and what refers to its rows goes with the old one.
+    op.drop_index("answers_by_conversation", "answers")
+    op.drop_column("answers", "asked")
+    op.drop_column("answers", "conversation_id")

@@ -2,8 +2,9 @@ import { serverEvents } from "./sse.js";
 
 /** A refusal or failure as the server tells it: the fact in `detail`, the next step in `hint`. */
 export class Problem extends Error {
-  constructor({ title, status, detail, hint }) {
+  constructor({ type, title, status, detail, hint }) {
     super(detail || title || "Something went wrong.");
+    this.type = type || "about:blank";
     this.title = title || "Something went wrong";
     this.status = status || 0;
     this.detail = detail || "";

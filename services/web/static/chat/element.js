@@ -167,8 +167,9 @@ export class MoatChat extends HTMLElement {
         yield* this.client().answer({ ...body, conversation_id: this.#conversation }, signal);
         return;
       } catch (problem) {
-        if (problem.status !== 404) throw problem;
+        if (problem.type !== "urn:moat:no_conversation") throw problem;
         this.#conversation = null;
+        this.log.lastElementChild.before(h("p", { class: "begun" }, "A new conversation: what was asked above is no longer known."));
       }
     }
     yield* this.client().answer(body, signal);
@@ -187,7 +188,9 @@ export class MoatChat extends HTMLElement {
 
   newTurn(question) {
     const turn = new Turn(question, {
-      say: (text) => (this.status.textContent = text),
+      say: (text) => {
+        if (this.#turns.includes(turn)) this.status.textContent = text; // not of one that was put away
+      },
       retry: () => {
         this.ask(question);
         this.question.focus();

@@ -114,6 +114,7 @@ blockquote { margin-top: 7px; padding-inline-start: 12px; border-inline-start: 3
 .link { margin-top: 9px; color: var(--_accent); font-size: 13px; font-weight: 600; }
 .link:hover { text-decoration: underline; }
 
+.begun { margin-top: 26px; color: var(--_muted); font-size: 12.5px; text-align: center; }
 .anew { display: flex; align-items: center; gap: 6px; align-self: center; padding: 4px 11px; border-radius: 999px;
   color: var(--_muted); font-size: 12.5px; }
 .anew .icon { width: 13px; height: 13px; }
