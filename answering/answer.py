@@ -58,7 +58,8 @@ async def answer(query: Query, reader: Reader, parts: Parts) -> AsyncGenerator[E
     Raises InvalidRequest or NotFound before the first event when the question cannot be asked so, Unavailable and
     ProviderError at any time; the answer is stored and its calls are booked even then, and when the reader leaves.
     """
-    query = await to_thread.run_sync(in_conversation, query, reader, parts)
+    if query.conversation_id is not None or query.earlier:
+        query = await to_thread.run_sync(in_conversation, query, reader, parts)
     draft = Draft(query, reader, parts.gateway.resolve(query.model))
     parts = on_account(query, reader, parts, query.answer_id)
     with CancelScope(shield=True):  # a row once opened is always closed below

@@ -119,7 +119,9 @@ class ReadingShape(Shape):
 class SearchShape(Shape):
     passages: list[PassageShape]
     timings: dict[str, float]
-    skipped: dict[str, str] = Field({}, description="Optional stages that were left out, and why: `late`, `failed`.")
+    skipped: dict[str, str] = Field(
+        {}, description="Optional stages that were left out, and why: `late`, `failed`, `over budget`, `not allowed`."
+    )
     reading: ReadingShape | None = Field(
         None, description="With `explain`, for admins: whether it would be answered, on what grounds, and what is read."
     )
