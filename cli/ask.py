@@ -33,7 +33,8 @@ def ask(
         emit(client.post("/v1/answers", _body(question, corpus, model) | limit))
     else:
         answer = ask_aloud(client, question, corpus, model, limit)
-        out.print(f"Ask on with --conversation {answer['conversation_id']}", style="dim", soft_wrap=True)
+        if begun := answer.get("conversation_id"):  # an older server has none
+            out.print(f"Ask on with --conversation {begun}", style="dim", soft_wrap=True)
 
 
 def show_estimate(found: JsonObject, as_json: bool) -> None:
