@@ -15,14 +15,6 @@ from moat.vector_search import Asked
 
 # What the question behind the earlier ones counts, beside the question alone; see docs/benchmarks.md.
 SHARE = 0.3
-# More of an earlier question would push the question itself out of what an embedder reads.
-LONGEST_CHARS = 200
-
-
-def within_reach(question: str, earlier: Sequence[str], most: int) -> tuple[str, ...]:
-    """Give the beginnings of the last different questions of those asked before."""
-    latest = dict.fromkeys(text for text in reversed(earlier) if text.strip() and text != question)
-    return tuple(" ".join(text.split())[:LONGEST_CHARS] for text in reversed([*latest][:most]))
 
 
 def in_context(query: Query) -> str:

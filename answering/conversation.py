@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from answering.accounts import asked_corpora, for_answer
-from answering.context import within_reach
 from answering.pack import Source
 from answering.query import Parts, Query
 from moat.errors import NoConversation
@@ -21,6 +20,8 @@ from moat.tables import AnswerRow
 
 # So many turns are looked through for those that count.
 _LOOK_BACK = 20
+# More of an earlier question would push the question itself out of what an embedder reads.
+LONGEST_CHARS = 200
 
 
 def in_conversation(query: Query, reader: Reader, parts: Parts) -> Query:
@@ -33,9 +34,19 @@ def in_conversation(query: Query, reader: Reader, parts: Parts) -> Query:
         asked = [(text, now) for text in query.earlier]
     else:
         return query
-    earlier = within_reach(query.question, [text for text, _ in asked], most)
-    corpora = sorted({corpus for _, those in asked for corpus in those}) if earlier else ()
-    return replace(query, earlier=earlier, earlier_corpora=tuple(corpora))
+    last = last_different(query.question, asked, most)
+    earlier = tuple(" ".join(text.split())[:LONGEST_CHARS] for text in last)
+    corpora = {corpus for those in last.values() for corpus in those}
+    return replace(query, earlier=earlier, earlier_corpora=tuple(sorted(corpora)))
+
+
+def last_different(question: str, asked: Sequence[tuple[str, Sequence[str]]], most: int) -> dict[str, set[str]]:
+    """Give the last different questions of those asked before, oldest first, with all corpora each was asked of."""
+    latest: dict[str, set[str]] = {}
+    for text, corpora in reversed(asked):
+        if text.strip() and text != question:
+            latest.setdefault(text, set()).update(corpora)
+    return dict(reversed([*latest.items()][:most]))
 
 
 def as_told(query: Query, model: str, reader: Reader, sources: Sequence[Source], parts: Parts) -> Query:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from answering.context import LONGEST_CHARS, SHARE, embedded, in_context, meant, weighed_words, within_reach
+from answering.context import SHARE, embedded, in_context, meant, weighed_words
+from answering.conversation import LONGEST_CHARS, in_conversation, last_different
 from answering.evidence import weigh
 from answering.prompt import messages
 from answering.query import Query
@@ -41,12 +42,17 @@ def test_question_of_its_own_is_found_whatever_was_asked_before(library: Library
     assert search(query, reader, library.parts).passages[0].key == "training.md"
 
 
-def test_last_different_questions_count_by_their_beginning() -> None:
-    asked = ("one", "two", "  ", "two", "three\nthree", "x" * 2 * LONGEST_CHARS)
-    assert within_reach("two", asked, 3) == ("one", "three three", "x" * LONGEST_CHARS)
-    assert within_reach("four", asked, 2) == ("three three", "x" * LONGEST_CHARS)
-    assert within_reach("four", asked, 0) == ()
-    assert within_reach("five", ("one", "two", "three", "one"), 2) == ("three", "one")
+def test_last_different_questions_count_with_the_corpora_that_each_was_asked_of() -> None:
+    asked = [("one", ["a"]), ("two", ["a"]), ("  ", ["b"]), ("three", ["c"]), ("two", ["d"])]
+    assert list(last_different("four", asked, 3).items()) == [("one", {"a"}), ("three", {"c"}), ("two", {"a", "d"})]
+    assert list(last_different("two", asked, 1).items()) == [("three", {"c"})]
+    assert last_different("four", asked, 0) == {}
+
+
+def test_of_an_earlier_question_the_beginning_counts(library: Library, reader: Reader) -> None:
+    query = in_conversation(Query(FOLLOW_UP, earlier=("three\nthree", "x" * 2 * LONGEST_CHARS)), reader, library.parts)
+    assert query.earlier == ("three three", "x" * LONGEST_CHARS)
+    assert query.earlier_corpora == ("hr",)
 
 
 def test_context_is_the_question_behind_the_earlier_ones() -> None:
